@@ -1,0 +1,59 @@
+"""A listener's counters: plain integers that only grow, read by snapshots and metrics."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from udplb.core.flow import ClientAddress
+from udplb.core.reasons import CloseReason, DropReason
+
+RECENT_DROPS_MAX = 1_024
+
+
+class Drop(NamedTuple):
+    """A client's datagrams that were dropped, and when."""
+
+    at: float
+    client_address: ClientAddress
+    reason: DropReason
+
+
+class RecentDrops(deque[Drop]):
+    """The latest drops of all listeners; the oldest make room."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=RECENT_DROPS_MAX)
+
+
+class Counters:
+    """What one listener has done since it started."""
+
+    __slots__ = (
+        "admitted",
+        "closed",
+        "dropped",
+        "replies",
+        "reply_bytes",
+        "request_bytes",
+        "requests",
+        "shed",
+        "succession_refused",
+    )
+
+    def __init__(self) -> None:
+        self.requests = 0
+        """Client datagrams handed to a backend."""
+        self.request_bytes = 0
+        self.replies = 0
+        """Backend datagrams handed to a client."""
+        self.reply_bytes = 0
+        self.admitted = 0
+        self.closed = dict.fromkeys(CloseReason, 0)
+        """Flows by the reason of their close."""
+        self.dropped = dict.fromkeys(DropReason, 0)
+        """Datagrams, of clients and of backends, by the reason of their drop."""
+        self.shed = dict.fromkeys(DropReason, 0)
+        """Flows that were refused, by reason."""
+        self.succession_refused = 0
+        """Client datagrams that a leaving flow carried on because its successor was refused."""

@@ -1,0 +1,105 @@
+"""Limits on new flows. Flows that exist are never shed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
+
+from udplb.core.address import Address
+from udplb.core.settings import Network
+
+
+class Capacity:
+    """How many flows all listeners together may have, and the serial numbers of flows."""
+
+    __slots__ = ("highest", "live", "max_flows", "serial")
+
+    def __init__(self, max_flows: int) -> None:
+        self.live = 0
+        self.serial = 0
+        self.highest = 0
+        """The highest cap that was in force: more flows than that there never are."""
+        self.change(max_flows)
+
+    def change(self, max_flows: int) -> None:
+        """A new cap; one below the live count closes nobody."""
+        self.max_flows = max_flows
+        self.highest = max(self.highest, max_flows)
+
+
+class TokenBucket:
+    """So many a second on average, and as many at once; 0: no limit."""
+
+    __slots__ = ("_rate", "_refilled_at", "_tokens")
+
+    def __init__(self, per_second: int) -> None:
+        self._rate = per_second
+        self._tokens = float(per_second)
+        self._refilled_at: float | None = None
+
+    def take(self, now: float) -> bool:
+        """Take one token; False if there is none."""
+        if not self._rate:
+            return True
+        if self._refilled_at is not None:
+            elapsed = max(0.0, now - self._refilled_at)
+            self._tokens = min(float(self._rate), self._tokens + elapsed * self._rate)
+        self._refilled_at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def give_back(self) -> None:
+        """The token taken last was not needed."""
+        self._tokens = min(float(self._rate), self._tokens + 1.0)
+
+
+class NetworkSet:
+    """A list of networks that costs one look-up per prefix length, not per network."""
+
+    __slots__ = ("_by_prefix",)
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._by_prefix: dict[tuple[int, int], set[int]] = {}
+        for network in networks:
+            shift = network.max_prefixlen - network.prefixlen
+            prefixes = self._by_prefix.setdefault((network.version, shift), set())
+            prefixes.add(int(network.network_address) >> shift)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_prefix)
+
+    def __contains__(self, ip: IPv4Address | IPv6Address) -> bool:
+        number = int(ip)
+        return any(
+            version == ip.version and number >> shift in prefixes
+            for (version, shift), prefixes in self._by_prefix.items()
+        )
+
+
+class OwnAddresses:
+    """The addresses of our own listeners: a client with one of them would be a loop.
+
+    A wildcard listener has every local address; the shell tells which these are. Loopback is
+    always local.
+    """
+
+    __slots__ = ("_exact", "_hosts", "_wildcard_ports")
+
+    def __init__(
+        self, listeners: Iterable[Address], hosts: Iterable[IPv4Address | IPv6Address] = ()
+    ) -> None:
+        listeners = tuple(listeners)
+        self._exact = frozenset(address for address in listeners if not address.is_wildcard)
+        self._wildcard_ports = frozenset(a.port for a in listeners if a.is_wildcard)
+        self._hosts = frozenset(hosts)
+
+    def hosts_changed(self, hosts: Iterable[IPv4Address | IPv6Address]) -> None:
+        """This machine's addresses are now these."""
+        self._hosts = frozenset(hosts)
+
+    def __contains__(self, client: Address) -> bool:
+        if client.port in self._wildcard_ports:
+            return client.ip.is_loopback or client.ip in self._hosts
+        return client in self._exact

@@ -1,0 +1,108 @@
+"""Binding a listener's socket: exclusively, and telling the address that was hit by wildcards."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+
+from udplb.core.address import Address, normal_ip
+from udplb.core.flow import LocalAddress
+from udplb.core.settings import ListenerSettings
+from udplb.engine import kernel
+from udplb.engine.outlet import Ancillary
+
+
+class BindError(Exception):
+    """A listener cannot be bound. The message is one line and says what to do."""
+
+
+class BoundSocket(NamedTuple):
+    """A listener's socket as the kernel gave it."""
+
+    sock: socket.socket
+    address: Address
+    receive_buffer: int
+    """Bytes that were granted; the kernel may grant less than was asked."""
+
+
+def bind_listener(settings: ListenerSettings) -> BoundSocket:
+    """Bind the listener's socket. Raises BindError."""
+    address = settings.address
+    family = socket.AF_INET if address.ip.version == 4 else socket.AF_INET6
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise BindError(_advice(settings, error)) from None
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            # [::] is dual stack; one literal IPv6 address has no IPv4 side.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not address.is_wildcard))
+        if address.is_wildcard:
+            _ask_for_local_address(sock)
+        granted = kernel.grow_receive_buffer(sock, settings.receive_buffer)
+        sock.bind((address.host, address.port))
+    except OSError as error:
+        sock.close()
+        raise BindError(_advice(settings, error)) from None
+    host, port = sock.getsockname()[:2]
+    return BoundSocket(
+        sock, Address(address.ip if address.port else normal_ip(host), port), granted
+    )
+
+
+def _ask_for_local_address(sock: socket.socket) -> None:
+    """Let every datagram say which of our addresses it was sent to."""
+    if not kernel.LINUX:
+        return  # replies then leave from the interface's address
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, kernel.IP_PKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, kernel.IPV6_RECVPKTINFO, 1)
+
+
+def local_address(level: int, data: bytes) -> LocalAddress:
+    """The local address of a datagram, from its packet information."""
+    if level == socket.IPPROTO_IP:
+        # ipi_spec_dst, not ipi_addr: for a broadcast it is an address that can answer.
+        _, specific, _ = kernel.PKTINFO_4.unpack_from(data)
+        return specific, 0
+    packed, interface = kernel.PKTINFO_6.unpack_from(data)
+    link_local = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+    return packed, interface if link_local else 0
+
+
+def reply_ancillary(local: LocalAddress | None) -> Ancillary:
+    """What makes a reply leave from the address that the client had sent to."""
+    if local is None:
+        return []
+    packed, interface = local
+    if len(packed) == 4:
+        data = kernel.PKTINFO_4.pack(0, packed, bytes(4))
+        return [(socket.IPPROTO_IP, kernel.IP_PKTINFO, data)]
+    data = kernel.PKTINFO_6.pack(packed, interface)
+    return [(socket.IPPROTO_IPV6, kernel.IPV6_PKTINFO, data)]
+
+
+_ADVICE: dict[int, Callable[[Address], str]] = {
+    errno.EADDRINUSE: lambda address: (
+        f"another program has it; find it with: ss -ulpn 'sport = :{address.port}'"
+    ),
+    errno.EACCES: lambda address: (
+        "ports below 1024 need CAP_NET_BIND_SERVICE; run as root, give the service"
+        " AmbientCapabilities=CAP_NET_BIND_SERVICE, or take a higher port"
+    ),
+    errno.EADDRNOTAVAIL: lambda address: (
+        "this machine has no such address; `ip address` lists those that it has"
+    ),
+    errno.EAFNOSUPPORT: lambda address: f"this machine has no IPv{address.ip.version}",
+    errno.EMFILE: lambda address: "no descriptors left; raise the limit (ulimit -n)",
+}
+
+
+def _advice(settings: ListenerSettings, error: OSError) -> str:
+    advice = _ADVICE.get(error.errno or 0)
+    why = advice(settings.address) if advice else str(error.strerror or error).lower()
+    return f"listener {settings.name}: cannot bind {settings.address}: {why}"

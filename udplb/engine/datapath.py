@@ -1,0 +1,337 @@
+"""The datapath: carries out the core's commands, and brings upstream readiness and time to it.
+
+Each entry (`listener_readable`, `upstreams_ready`, `deadline_passed`) is one round; sockets are
+closed at its end, so that no event of the round can mean another flow's new socket.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Handle
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import assert_never
+
+from udplb.core.commands import (
+    CloseUpstream,
+    Command,
+    OpenUpstream,
+    Postpone,
+    ReadUpstream,
+    ReopenUpstream,
+    SendToBackend,
+    SendToClient,
+)
+from udplb.core.flow import NO_UPSTREAM, Flow
+from udplb.core.reasons import CloseReason, DropReason
+from udplb.core.train import Train
+from udplb.engine import kernel
+from udplb.engine.binding import reply_ancillary
+from udplb.engine.egress import FLOW_BYTES_MAX, FLOW_TRAINS_MAX, EgressQueue
+from udplb.engine.errors import DROP_REASONS, Failure
+from udplb.engine.inlet import switch_coalescing_on, worth_coalescing
+from udplb.engine.listener import Listener
+from udplb.engine.outlet import SEGMENT_ANY, SEGMENT_NONE, ClientOutlet
+from udplb.engine.poller import WRITABLE, new_poller
+from udplb.engine.ports import Ports
+from udplb.engine.upstream import OpenError, Upstream, open_socket
+
+POLL_EVENTS_MAX = 64
+"""Upstreams that one wake-up handles; the others are ready in the loop's next turn."""
+
+FlowWatcher = Callable[[Listener, Flow, CloseReason | None], None]
+"""Told of every flow that was opened (None), and of every one that was closed, and why."""
+
+
+class Datapath:
+    """Owns the upstream sockets of all listeners. Lives in the engine's thread alone."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        clock: Callable[[], float],
+        ports: Ports,
+        *,
+        segmentation: bool,
+        coalescing: bool,
+    ) -> None:
+        self._loop = loop
+        self._now = clock
+        self._ports = ports
+        self._runs_below = SEGMENT_ANY if segmentation else SEGMENT_NONE
+        self._coalescing = coalescing
+        self._upstreams: dict[int, Upstream] = {}
+        self._closing: list[Upstream] = []
+        self._unfinished: dict[Listener, None] = {}
+        self._armed: dict[Listener, tuple[float, Handle]] = {}
+        self._poller = new_poller()
+        self.flow_watcher: FlowWatcher | None = None
+        self.upstream_kernel_drops = 0
+        """Replies that the kernel dropped before upstream sockets that are closed by now."""
+        loop.add_reader(self._poller.fileno(), self.upstreams_ready)
+
+    # Listeners
+
+    def serve(self, listener: Listener) -> None:
+        """Read this listener from now on."""
+        fd = listener.sock.fileno()
+        self._loop.add_reader(fd, self.listener_readable, listener)
+
+        def watch_writable(writable: bool) -> None:
+            if writable:
+                self._loop.add_writer(fd, self._listener_writable, listener)
+            else:
+                self._loop.remove_writer(fd)
+
+        listener.writable_watched_by(watch_writable)
+
+    def retire(self, listener: Listener) -> None:
+        """Stop serving this listener, whose flows are closed, and close its socket."""
+        fd = listener.sock.fileno()
+        self._loop.remove_reader(fd)
+        self._loop.remove_writer(fd)
+        _, timer = self._armed.pop(listener, (inf, None))
+        if timer is not None:
+            timer.cancel()
+        listener.sock.close()
+
+    def listener_readable(self, listener: Listener) -> None:
+        """One round of a listener."""
+        now = self._now()
+        if listener.read_round(now) and listener not in self._unfinished:
+            self._unfinished[listener] = None
+            self._loop.call_soon(self._finish, listener)
+        self._round_ended(now, listener)
+
+    def _finish(self, listener: Listener) -> None:
+        """Another round, as the last one postponed trains; the socket need not be readable."""
+        self._unfinished.pop(listener, None)
+        if listener.sock.fileno() >= 0:
+            self.listener_readable(listener)
+
+    def _listener_writable(self, listener: Listener) -> None:
+        listener.flush(self._now())
+
+    # Upstreams
+
+    def upstreams_ready(self) -> None:
+        """One round of all upstreams that have something to read, or room to write."""
+        now = self._now()
+        upstreams = self._upstreams
+        listeners: dict[Listener, None] = {}
+        for fd, events in self._poller.poll(POLL_EVENTS_MAX):
+            upstream = upstreams.get(fd)
+            if upstream is None:
+                continue  # closed earlier in this round
+            listeners[upstream.listener] = None
+            if events & WRITABLE:
+                self._flush(now, upstream)
+            if events & ~WRITABLE and upstreams.get(fd) is upstream:
+                self._read(now, upstream)
+        for listener in listeners:
+            self._arm(now, listener)
+        self._close_sockets(now)
+
+    def _read(self, now: float, upstream: Upstream) -> bool:
+        """Read an upstream and hand on what came; True if datagrams came."""
+        flow, listener = upstream.flow, upstream.listener
+        train, failures = upstream.read()
+        if train is not None:
+            self.carry_out(now, listener, listener.manager.backend_train_received(now, flow, train))
+            if not upstream.coalesces and self._coalescing and worth_coalescing(train):
+                upstream.coalesces = switch_coalescing_on(upstream.sock)
+        for failure in failures:
+            self._note(now, upstream, failure)
+        return train is not None
+
+    def _flush(self, now: float, upstream: Upstream) -> None:
+        """The upstream has room again: send what waits."""
+        waiting, upstream.egress = upstream.egress, None
+        self._poller.watch_writable(upstream.fd, False)
+        while waiting:
+            _, train = waiting.pop()
+            self._send(now, upstream, train)
+
+    # Time
+
+    def deadline_passed(self, listener: Listener) -> None:
+        """One round of a listener's deadlines."""
+        now = self._now()
+        self._armed.pop(listener, None)
+        self.carry_out(now, listener, listener.manager.deadline_passed(now))
+        self._round_ended(now, listener)
+
+    def _round_ended(self, now: float, listener: Listener) -> None:
+        self._arm(now, listener)
+        self._close_sockets(now)
+
+    def _arm(self, now: float, listener: Listener) -> None:
+        """See to it that the timer fires at the manager's next deadline, or before it."""
+        deadline = listener.manager.next_deadline()
+        armed = self._armed.get(listener)
+        if deadline == inf or (armed is not None and armed[0] <= deadline):
+            return
+        if armed is not None:
+            armed[1].cancel()
+        timer: Handle
+        if deadline <= now:
+            timer = self._loop.call_soon(self.deadline_passed, listener)
+        else:
+            timer = self._loop.call_later(deadline - now, self.deadline_passed, listener)
+        self._armed[listener] = (deadline, timer)
+
+    # Commands
+
+    def carry_out(self, now: float, listener: Listener, commands: Sequence[Command]) -> None:
+        """Carry the commands out in order, and those that their answers bring."""
+        while commands:
+            answers: Sequence[Command] = ()
+            for command in commands:
+                match command:
+                    case SendToBackend(flow, train):
+                        self._send_to_backend(now, listener, flow, train)
+                    case SendToClient(flow, train):
+                        listener.send_to_client(now, self._upstreams[flow.upstream], train)
+                    case OpenUpstream(flow, train):
+                        answers = self._open(now, listener, flow, train)
+                    case CloseUpstream(flow, reason):
+                        self._close(now, listener, flow, reason)
+                    case ReadUpstream(flow):
+                        self._read_again(now, listener, flow)
+                    case ReopenUpstream(flow, train):
+                        self._reopen(now, listener, flow, train)
+                    case Postpone():
+                        listener.postpone(command)
+                    case _:
+                        assert_never(command)
+            commands = answers
+
+    def _read_again(self, now: float, listener: Listener, flow: Flow) -> None:
+        """A flow seems to be idle: what waits in its socket is activity."""
+        if not self._read(now, self._upstreams[flow.upstream]):
+            self.carry_out(now, listener, listener.manager.upstream_was_silent(now, flow))
+
+    def _send_to_backend(self, now: float, listener: Listener, flow: Flow, train: Train) -> None:
+        upstream = self._upstreams.get(flow.upstream)
+        if upstream is None:  # closed by the answer to a send before this one
+            self._failed(now, listener, flow, train, DropReason.SEND_FAILED)
+        else:
+            self._send(now, upstream, train)
+
+    def _send(self, now: float, upstream: Upstream, train: Train) -> None:
+        if upstream.egress is not None:
+            self._enqueue(now, upstream, train)
+            return
+        trouble = upstream.to_backend.send(train)
+        if trouble is None:
+            return
+        flow, listener = upstream.flow, upstream.listener
+        for failure in trouble.noted:
+            self._note(now, upstream, failure)
+        if trouble.blocked is not None:
+            upstream.egress = EgressQueue(FLOW_TRAINS_MAX, FLOW_BYTES_MAX)
+            self._poller.watch_writable(upstream.fd, True)
+            self._enqueue(now, upstream, trouble.blocked)
+        lost = [datagram for datagram, failure in trouble.failed if failure is _LOST]
+        for datagram, failure in trouble.failed:
+            if failure is not _LOST:
+                refused = Train.of([datagram])
+                self._failed(now, listener, flow, refused, DROP_REASONS[failure])
+        if lost:
+            commands = listener.manager.upstream_lost(now, flow, Train.of(lost))
+            self.carry_out(now, listener, commands)
+
+    def _enqueue(self, now: float, upstream: Upstream, train: Train) -> None:
+        assert upstream.egress is not None
+        if not upstream.egress.append(upstream, train):
+            listener, flow = upstream.listener, upstream.flow
+            self._failed(now, listener, flow, train, DropReason.QUEUE_FULL)
+
+    def _failed(
+        self, now: float, listener: Listener, flow: Flow, train: Train, reason: DropReason
+    ) -> None:
+        """The train is not going to the backend."""
+        commands = listener.manager.request_failed(now, flow, train.count, train.size, reason)
+        self.carry_out(now, listener, commands)
+
+    def _note(self, now: float, upstream: Upstream, failure: Failure) -> None:
+        """Tell the core news about an earlier datagram, if it is news about the backend."""
+        manager, flow = upstream.listener.manager, upstream.flow
+        if failure is Failure.REFUSED:
+            self.carry_out(now, upstream.listener, manager.upstream_refused(now, flow))
+        elif failure is Failure.UNREACHABLE:
+            self.carry_out(now, upstream.listener, manager.upstream_unreachable(now, flow))
+
+    def _open(self, now: float, listener: Listener, flow: Flow, train: Train) -> Sequence[Command]:
+        """Open the flow's upstream; the core's answer to how that went."""
+        manager = listener.manager
+        try:
+            sock, port, strays = open_socket(flow.backend.address, self._ports, now)
+        except OpenError as error:
+            return manager.open_failed(now, flow, train, error.reason)
+        to_client = ClientOutlet(
+            listener.sock, flow.client_address, reply_ancillary(flow.local), self._runs_below
+        )
+        upstream = Upstream(flow, listener, sock, port, to_client)
+        flow.upstream = upstream.fd
+        self._upstreams[upstream.fd] = upstream
+        self._poller.watch(upstream.fd)
+        if strays:
+            manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
+        if self.flow_watcher is not None:
+            self.flow_watcher(listener, flow, None)
+        return manager.upstream_opened(now, flow, train)
+
+    def _reopen(self, now: float, listener: Listener, flow: Flow, train: Train) -> None:
+        """Replace the flow's socket, whose route is gone, and send the train on the new one."""
+        old = self._upstreams.pop(flow.upstream)
+        self._closing.append(old)
+        try:
+            sock, port, strays = open_socket(flow.backend.address, self._ports, now)
+        except OpenError:
+            # Nothing better is to be had: the old one goes on, its route may come back.
+            self._closing.pop()
+            self._upstreams[old.fd] = old
+            lost = listener.manager.upstream_lost(now, flow, train)
+            self.carry_out(now, listener, lost)
+            return
+        upstream = Upstream(flow, listener, sock, port, old.to_client)
+        flow.upstream = upstream.fd
+        self._upstreams[upstream.fd] = upstream
+        self._poller.watch(upstream.fd)
+        if strays:
+            listener.manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
+        self._send(now, upstream, train)
+
+    def _close(self, now: float, listener: Listener, flow: Flow, reason: CloseReason) -> None:
+        upstream = self._upstreams.pop(flow.upstream)
+        self._closing.append(upstream)
+        flow.upstream = NO_UPSTREAM
+        while upstream.egress:
+            _, train = upstream.egress.pop()
+            self._failed(now, listener, flow, train, DropReason.QUEUE_FULL)
+        if self.flow_watcher is not None:
+            self.flow_watcher(listener, flow, reason)
+
+    def _close_sockets(self, now: float) -> None:
+        """The round is over: close what was taken out of use in it."""
+        for upstream in self._closing:
+            self._poller.forget(upstream.fd)
+            self.upstream_kernel_drops += kernel.receive_queue(upstream.sock).drops
+            upstream.sock.close()
+            if upstream.port is not None:
+                backend = upstream.backend
+                self._ports.release(backend.ip.version, upstream.port)
+                self._ports.give_back(backend, upstream.port, now)
+        self._closing.clear()
+
+    def stop(self) -> None:
+        """Close every upstream and the poller, at the end of the process."""
+        self._loop.remove_reader(self._poller.fileno())
+        self._closing.extend(self._upstreams.values())
+        self._upstreams.clear()
+        self._close_sockets(self._now())
+        self._poller.close()
+
+
+_LOST = Failure.UNREACHABLE
+"""On a send of its own: the socket has lost its route."""

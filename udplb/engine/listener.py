@@ -1,0 +1,210 @@
+"""A listener: receives in bounded rounds, groups trains by client, sends replies home.
+
+A datagram's first and last room. What a train means is decided by the flow manager.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from udplb.core.commands import Postpone
+from udplb.core.flow import ClientAddress, LocalAddress
+from udplb.core.manager import FlowManager
+from udplb.core.reasons import DropReason
+from udplb.core.train import Train
+from udplb.engine import kernel
+from udplb.engine.binding import BoundSocket, local_address
+from udplb.engine.egress import LISTENER_BYTES_MAX, LISTENER_TRAINS_MAX, EgressQueue
+from udplb.engine.errors import DROP_REASONS
+from udplb.engine.inlet import segment_of, switch_coalescing_on, worth_coalescing
+from udplb.engine.upstream import Upstream
+
+if TYPE_CHECKING:
+    from udplb.engine.datapath import Datapath
+
+ROUND_DATAGRAMS = 128
+"""What one wake-up reads from one listener; more waits for the loop's next turn."""
+ROUND_BUFFERS = 32
+"""The same in buffers of up to 64 KiB, where UDP_GRO is on."""
+LOCAL_ADDRESSES_MAX = 1_024
+
+_log = logging.getLogger(__name__)
+
+Arrival = tuple[ClientAddress, LocalAddress | None]
+
+
+class Listener:
+    """One bound socket with its flow manager."""
+
+    def __init__(
+        self, bound: BoundSocket, manager: FlowManager, datapath: Datapath, coalescing: bool
+    ) -> None:
+        self.sock = bound.sock
+        self.address = bound.address
+        self.receive_buffer = bound.receive_buffer
+        self.manager = manager
+        self._datapath = datapath
+        self._max_size = manager.settings.max_datagram_size
+        self._wildcard = kernel.LINUX and bound.address.is_wildcard
+        self._coalescing = coalescing
+        self.coalesces = coalescing and self._wildcard and switch_coalescing_on(self.sock)
+        """UDP_GRO is on. A wildcard listener needs recvmsg anyway, and has it from the start."""
+        self.egress: EgressQueue[Upstream] = EgressQueue(LISTENER_TRAINS_MAX, LISTENER_BYTES_MAX)
+        self._postponed: deque[Postpone] = deque()
+        self._locals: dict[tuple[int, bytes], LocalAddress] = {}
+        self._watch_writable: Callable[[bool], None] = lambda _: None
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self.manager.settings.name
+
+    def writable_watched_by(self, watch: Callable[[bool], None]) -> None:
+        """`watch` asks the loop to call `flush` when the socket has room, or no longer to."""
+        self._watch_writable = watch
+
+    # In
+
+    def read_round(self, now: float) -> bool:
+        """Read one bounded round and hand its trains on; True if some had to be postponed."""
+        manager, datapath = self.manager, self._datapath
+        manager.round_began()
+        if self._postponed:
+            self._hand_on_postponed(now)
+            return bool(self._postponed)
+        if self._wildcard or self.coalesces:
+            for (client, local), pieces in self._receive_coalesced(now).items():
+                train = Train.of_pieces(pieces)
+                datapath.carry_out(
+                    now, self, manager.client_train_received(now, client, local, train)
+                )
+            return bool(self._postponed)
+        largest = None
+        for client, datagrams in self._receive_plain(now).items():
+            train = Train.of(datagrams)
+            if largest is None or train.size > largest.size:
+                largest = train
+            datapath.carry_out(now, self, manager.client_train_received(now, client, None, train))
+        if self._coalescing and largest is not None and worth_coalescing(largest):
+            self.coalesces = switch_coalescing_on(self.sock)
+            self._coalescing = self.coalesces
+        return bool(self._postponed)
+
+    def postpone(self, command: Postpone) -> None:
+        """Keep a train for the next round; until it is done nothing new is read."""
+        self._postponed.append(command)
+
+    def _hand_on_postponed(self, now: float) -> None:
+        waiting, self._postponed = self._postponed, deque()
+        for client, local, train in waiting:
+            commands = self.manager.client_train_received(now, client, local, train)
+            self._datapath.carry_out(now, self, commands)
+
+    def _receive_plain(self, now: float) -> dict[ClientAddress, list[bytes]]:
+        """One round as datagrams by client."""
+        receive, largest = self.sock.recvfrom, self._max_size
+        trains: dict[ClientAddress, list[bytes]] = {}
+        try:
+            for _ in range(ROUND_DATAGRAMS):
+                # One byte more than allowed tells a datagram that is larger.
+                datagram, client = receive(largest + 1)
+                if len(datagram) > largest:
+                    self._drop_oversize(now, client, 1)
+                    continue
+                train = trains.get(client)
+                if train is None:
+                    trains[client] = [datagram]
+                else:
+                    train.append(datagram)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            _log.warning("listener %s: receiving: %s", self.name, error)
+        return trains
+
+    def _receive_coalesced(self, now: float) -> dict[Arrival, list[tuple[bytes, int]]]:
+        """One round as buffers and their segment sizes, by client and local address."""
+        receive = self.sock.recvmsg
+        trains: dict[Arrival, list[tuple[bytes, int]]] = {}
+        received = 0
+        try:
+            for _ in range(ROUND_BUFFERS if self.coalesces else ROUND_DATAGRAMS):
+                buffer, ancillary, _, client = receive(kernel.RECEIVE_MAX, kernel.ANCILLARY_MAX)
+                local = self._local_of(ancillary) if self._wildcard else None
+                segment = segment_of(ancillary) if self.coalesces else 0
+                piece = (buffer, segment)
+                train = trains.setdefault((client, local), [])
+                if (segment or len(buffer)) > self._max_size:
+                    train.extend(self._small_enough(now, client, piece))
+                else:
+                    train.append(piece)
+                received += -(-len(buffer) // segment) if segment else 1
+                if received >= ROUND_DATAGRAMS:
+                    break
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            _log.warning("listener %s: receiving: %s", self.name, error)
+        return {arrival: pieces for arrival, pieces in trains.items() if pieces}
+
+    def _local_of(self, ancillary: list[tuple[int, int, bytes]]) -> LocalAddress | None:
+        for level, kind, data in ancillary:
+            if (level == socket.IPPROTO_IP and kind == kernel.IP_PKTINFO) or (
+                level == socket.IPPROTO_IPV6 and kind == kernel.IPV6_PKTINFO
+            ):
+                known = self._locals.get((level, data))
+                if known is None:
+                    if len(self._locals) >= LOCAL_ADDRESSES_MAX:
+                        self._locals.clear()
+                    known = self._locals[level, data] = local_address(level, data)
+                return known
+        return None
+
+    def _small_enough(
+        self, now: float, client: ClientAddress, piece: tuple[bytes, int]
+    ) -> list[tuple[bytes, int]]:
+        """The datagrams of a buffer that are not too large, singly; the others are dropped."""
+        datagrams = list(Train.of_pieces([piece]).datagrams())
+        kept = [(each, 0) for each in datagrams if len(each) <= self._max_size]
+        self._drop_oversize(now, client, len(datagrams) - len(kept))
+        return kept
+
+    def _drop_oversize(self, now: float, client: ClientAddress, count: int) -> None:
+        self.manager.datagrams_dropped(now, client, DropReason.OVERSIZE, count)
+
+    # Out
+
+    def send_to_client(self, now: float, upstream: Upstream, train: Train) -> None:
+        """Send replies to the flow's client, behind those that wait already."""
+        if self.egress:
+            self._enqueue(now, upstream, train)
+            return
+        if self._send(now, upstream, train) is not None:
+            self._watch_writable(True)
+
+    def flush(self, now: float) -> None:
+        """The socket has room again: send what waits."""
+        while self.egress:
+            upstream, train = self.egress.pop()
+            if self._send(now, upstream, train) is not None:
+                return
+        self._watch_writable(False)
+
+    def _send(self, now: float, upstream: Upstream, train: Train) -> Train | None:
+        """Send; what the full buffer did not take stands first in the queue, and is returned."""
+        trouble = upstream.to_client.send(train)
+        if trouble is None:
+            return None
+        for _, failure in trouble.failed:
+            self.manager.reply_failed(now, upstream.flow, 1, DROP_REASONS[failure])
+        if trouble.blocked is not None:
+            self.egress.put_back(upstream, trouble.blocked)
+        return trouble.blocked
+
+    def _enqueue(self, now: float, upstream: Upstream, train: Train) -> None:
+        if not self.egress.append(upstream, train):
+            self.manager.reply_failed(now, upstream.flow, train.count, DropReason.QUEUE_FULL)

@@ -1,0 +1,68 @@
+"""Log lines: through a bounded queue to a thread that only writes, so that no datagram waits."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sys
+from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+
+from udplb.core.settings import LogFormat, LogLevel
+
+QUEUE_LINES_MAX = 10_000
+
+
+class _BoundedHandler(QueueHandler):
+    """Never waits: lines that find the queue full are lost, and counted."""
+
+    lost = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self.lost += 1
+
+
+def escaped(text: str) -> str:
+    """The text with every control character written as an escape: one line, and no colours."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, message; a traceback follows on lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = f"{at} {record.levelname.lower()} {escaped(record.getMessage())}"
+        return f"{line}\n{record.exc_text}" if record.exc_text else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_text:
+            line["traceback"] = record.exc_text
+        return json.dumps(line, ensure_ascii=False)
+
+
+def start_logging(level: LogLevel, style: LogFormat) -> QueueListener:
+    """Log to standard error from now on; `stop` of what is returned writes what is left."""
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
+    writer = logging.StreamHandler(sys.stderr)
+    writer.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [_BoundedHandler(lines)]
+    root.setLevel(level.upper())
+    listener = QueueListener(lines, writer)
+    listener.start()
+    return listener

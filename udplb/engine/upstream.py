@@ -1,0 +1,198 @@
+"""An upstream: a flow's own socket, connected to its backend; how it is opened and read."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from udplb.core.address import Address
+from udplb.core.flow import Flow
+from udplb.core.reasons import DropReason
+from udplb.core.train import Train
+from udplb.engine.egress import EgressQueue
+from udplb.engine.errors import OPEN_REASONS, Failure, failure_of
+from udplb.engine.inlet import segment_of
+from udplb.engine.kernel import GRO_SIZE, RECEIVE_MAX
+from udplb.engine.outlet import BackendOutlet, ClientOutlet
+from udplb.engine.ports import Ports
+
+if TYPE_CHECKING:
+    from udplb.engine.listener import Listener
+
+ROUND_DATAGRAMS = 64
+"""What one wake-up reads from one upstream; more waits for the next turn."""
+ROUND_BUFFERS = 8
+"""The same in buffers of up to 64 KiB, with UDP_GRO."""
+ROUND_ERRORS = 8
+PORT_TRIES = 16
+STRAYS_MAX = 1_024
+
+_GRO_SPACE = socket.CMSG_SPACE(GRO_SIZE.size)
+
+
+class OpenError(Exception):
+    """The upstream could not be opened, for a reason that the core knows."""
+
+    def __init__(self, reason: DropReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Upstream:
+    """What the shell keeps for a flow. The flow knows it by its descriptor alone: no cycle."""
+
+    __slots__ = (
+        "backend",
+        "coalesces",
+        "egress",
+        "fd",
+        "flow",
+        "listener",
+        "port",
+        "sock",
+        "to_backend",
+        "to_client",
+    )
+
+    def __init__(
+        self,
+        flow: Flow,
+        listener: Listener,
+        sock: socket.socket,
+        port: int | None,
+        to_client: ClientOutlet,
+    ) -> None:
+        self.flow = flow
+        self.listener = listener
+        self.backend = flow.backend.address
+        """Whom the socket is connected to, and whose pool the port goes back to."""
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.port = port
+        """The port taken from the pool; None where the kernel chose."""
+        self.to_backend = BackendOutlet(sock, to_client.runs_below)
+        self.to_client = to_client
+        self.egress: EgressQueue[Upstream] | None = None
+        """Trains that wait for room in the socket's buffer."""
+        self.coalesces = False
+        """UDP_GRO is on."""
+
+    def read(self) -> tuple[Train | None, list[Failure]]:
+        """Read until nothing is left or the round's bound is reached.
+
+        An error is noted and reading goes on: replies that came before it are still there.
+        """
+        return self._read_coalesced() if self.coalesces else self._read_plain()
+
+    def _read_plain(self) -> tuple[Train | None, list[Failure]]:
+        receive = self.sock.recv
+        datagrams: list[bytes] = []
+        failures: list[Failure] = []
+        while len(failures) < ROUND_ERRORS:
+            try:
+                while len(datagrams) < ROUND_DATAGRAMS:
+                    datagrams.append(receive(RECEIVE_MAX))
+                break
+            except BlockingIOError:
+                break
+            except OSError as error:
+                failures.append(failure_of(error))
+        return Train.of(datagrams) if datagrams else None, failures
+
+    def _read_coalesced(self) -> tuple[Train | None, list[Failure]]:
+        receive = self.sock.recvmsg
+        pieces: list[tuple[bytes, int]] = []
+        failures: list[Failure] = []
+        while len(failures) < ROUND_ERRORS:
+            try:
+                while len(pieces) < ROUND_BUFFERS:
+                    buffer, ancillary, _, _ = receive(RECEIVE_MAX, _GRO_SPACE)
+                    pieces.append((buffer, segment_of(ancillary) if ancillary else 0))
+                break
+            except BlockingIOError:
+                break
+            except OSError as error:
+                failures.append(failure_of(error))
+        return Train.of_pieces(pieces) if pieces else None, failures
+
+
+def open_socket(
+    backend: Address, ports: Ports, now: float
+) -> tuple[socket.socket, int | None, int]:
+    """A socket that is connected to the backend, its port, and how many strays were in it.
+
+    Raises OpenError, having left nothing open.
+    """
+    version = backend.ip.version
+    try:
+        sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise OpenError(_open_reason(error)) from None
+    port: int | None = None
+    try:
+        sock.setblocking(False)
+        if version == 6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if not ports.chosen_by_kernel:
+            port = _bind_to_port(sock, backend, ports, now)
+        sock.connect((backend.host, backend.port))
+        return sock, port, _discard_strays(sock)
+    except (OSError, OpenError) as error:
+        sock.close()
+        if port is not None:
+            ports.release(version, port)
+            ports.give_back_unused(backend, port)
+        if isinstance(error, OpenError):
+            raise
+        raise OpenError(_open_reason(error)) from None
+
+
+def _open_reason(error: OSError) -> DropReason:
+    return OPEN_REASONS.get(failure_of(error), DropReason.UNREACHABLE)
+
+
+def _bind_to_port(sock: socket.socket, backend: Address, ports: Ports, now: float) -> int:
+    """Bind to a rested port; OpenError(no_port) when none is to be had.
+
+    The first socket on a port binds plainly: EADDRINUSE then proves that nobody else holds it.
+    Those that follow share it with SO_REUSEPORT, and only among ourselves. All pools hand the
+    ports out in one order, so that the next port is likely one that we hold already.
+    """
+    version = backend.ip.version
+    wildcard = "0.0.0.0" if version == 4 else "::"
+    shared = False
+    for _ in range(PORT_TRIES):
+        port = ports.take(backend, now)
+        if port is None:
+            break
+        held = ports.holds(version, port)
+        if held is not shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, held)
+            shared = held
+        try:
+            sock.bind((wildcard, port))
+        except OSError:
+            ports.give_back(backend, port, now)
+            continue
+        if not shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        ports.hold(version, port)
+        return port
+    raise OpenError(DropReason.NO_PORT)
+
+
+def _discard_strays(sock: socket.socket) -> int:
+    """Throw away what arrived between bind and connect: anybody may have sent it.
+
+    OpenError(no_port) if there is no end to it: what is left must not be taken for replies.
+    """
+    strays = 0
+    while strays < STRAYS_MAX:
+        try:
+            sock.recv(1)
+        except BlockingIOError:
+            return strays
+        except OSError:
+            pass  # news about the port's last holder
+        strays += 1
+    raise OpenError(DropReason.NO_PORT)

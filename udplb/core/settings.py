@@ -127,7 +127,8 @@ class EngineSettings:
     max_flows: int = 0
     """All listeners together; 0: 70 % of the descriptor limit."""
     upstream_port_rest: float = 1.0
-    hash_seed: bytes = b"0"
+    hash_seed: bytes = field(default=b"0", repr=False)
+    """Secret: it never shows up in messages."""
     gso: Offload = "auto"
     gro: Offload = "auto"
 

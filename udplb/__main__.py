@@ -1,0 +1,7 @@
+"""`python -m udplb` is the command `udplb`."""
+
+import sys
+
+from udplb.cli import main
+
+sys.exit(main())

@@ -1,0 +1,112 @@
+"""`udplb run --headless`: the process around an engine; signals, log, and what it says at start."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from types import FrameType
+
+from udplb import __version__
+from udplb.config.load import Loaded
+from udplb.engine.engine import Engine
+from udplb.engine.garbage import spare_the_datapath
+from udplb.engine.logs import start_logging
+from udplb.engine.snapshot import ListenerSnapshot, Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+def run_headless(loaded: Loaded, filename: str) -> int:
+    """Forward until a signal ends it; the exit code. Raises BindError before anything forwards."""
+    settings = loaded.configuration.engine
+    log = start_logging(settings.log_level, settings.log_format)
+    try:
+        for warning in loaded.warnings:
+            _log.warning("%s", warning)
+        engine = Engine(loaded.configuration)
+        snapshot = engine.start()
+        spare_the_datapath()
+        for line in start_lines(engine, snapshot, filename):
+            print(line, flush=True)
+        _drain_on_signals(engine)
+        engine.wait()
+        return _end(engine)
+    finally:
+        log.stop()
+
+
+def _drain_on_signals(engine: Engine) -> None:
+    """The first signal drains, a second one ends at once."""
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        _log.info("%s: draining; once more ends at once", signal.Signals(number).name)
+        engine.drain()
+
+    def ignore(number: int, frame: FrameType | None) -> None:
+        _log.warning("SIGHUP: this version does not reload; restart it to change the file's terms")
+
+    signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGINT, drain)
+    signal.signal(signal.SIGHUP, ignore)
+
+
+def _end(engine: Engine) -> int:
+    """Say how it ended; the exit code."""
+    if engine.failure is not None:
+        return 1
+    assert engine.snapshot is not None
+    totals = engine.snapshot.totals
+    closed = engine.closed_at_the_end
+    _log.info(
+        "ended: %d flows served, %d datagrams to backends, %d to clients, %d dropped%s",
+        totals.admitted,
+        totals.requests,
+        totals.replies,
+        totals.dropped,
+        f"; {closed} flows had to be closed before their end" if closed else "",
+    )
+    return 0
+
+
+def start_lines(engine: Engine, snapshot: Snapshot, filename: str) -> list[str]:
+    """What runs, where, with what from the kernel: a line per listener."""
+    configuration = engine.configuration
+    lines = [
+        f"udplb {__version__}: {filename}, at most {snapshot.totals.max_flows:,} flows,"
+        f" GSO {_on(engine.segmentation)}"
+    ]
+    backends = {cluster.name: len(cluster.backends) for cluster in snapshot.clusters}
+    for listener, settings in zip(snapshot.listeners, configuration.listeners, strict=True):
+        count = backends[listener.cluster]
+        lines.append(
+            f"listener {listener.name}: {listener.address} -> cluster {listener.cluster},"
+            f" {count} backend{'s' if count != 1 else ''},"
+            f" receive buffer {_buffer(listener, settings.receive_buffer)},"
+            f" GSO {_on(engine.segmentation)}, GRO {_coalescing(engine, listener)}"
+        )
+    lines.append(_later("control socket", configuration.engine.control_socket))
+    lines.append(_later("metrics", configuration.engine.metrics_address))
+    return lines
+
+
+def _on(switch: bool) -> str:
+    return "on" if switch else "off"
+
+
+def _coalescing(engine: Engine, listener: ListenerSnapshot) -> str:
+    if listener.coalesces:
+        return "on"
+    return "off until trains come" if engine.coalescing else "off"
+
+
+def _buffer(listener: ListenerSnapshot, asked: int) -> str:
+    granted = f"{listener.receive_buffer / 1024:,.0f} KiB"
+    if listener.receive_buffer >= asked:
+        return granted
+    return f"{granted} of {asked / 1024:,.0f} asked (raise net.core.rmem_max)"
+
+
+def _later(feature: str, place: object) -> str:
+    if place in (None, "off"):
+        return f"{feature}: off"
+    return f"{feature}: not in this version (configured: {place})"

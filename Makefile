@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench lint clean
+.PHONY: demo test check bench lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/udplb demo
@@ -37,6 +37,9 @@ $(VENV)/installed: $(VENV)/python pyproject.toml
 $(VENV)/developing: $(VENV)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(VENV)/installed
+
+docs: $(VENV)/developing
+	$(BIN)/python -m tools.lifecycle
 
 clean:
 	rm -rf $(VENV) bench/load build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -126,7 +126,9 @@ def check(*, config: ConfigFile = None) -> int:
 
 
 @app.command
-def init(file: Path = PLACES[0], /) -> int:
+def init(
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)] = PLACES[0], /
+) -> int:
     """Write a commented starter configuration.
 
     Parameters
@@ -136,6 +138,8 @@ def init(file: Path = PLACES[0], /) -> int:
     """
     from udplb.config.starter import starter  # noqa: PLC0415
 
+    if len(str(file)) > 1 and str(file).startswith("-"):
+        return _complain(f'Unknown option: "{file}". See: udplb --help', BAD_USAGE)
     if str(file) == "-":
         print(starter(), end="")
         return DONE

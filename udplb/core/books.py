@@ -6,6 +6,7 @@ through these five methods, so that nothing is counted in one place and forgotte
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
 
 from udplb.core.admission import Admission
@@ -56,9 +57,10 @@ class Books:
         """Take an admission back, as if it had not been."""
         flow.turn(Step.FAILED)
         del self.current[flow.key]
-        if flow.predecessor is not None:
-            self.leaving[flow.key] = flow.predecessor
-            flow.predecessor = None
+        predecessor, flow.predecessor = flow.predecessor, None
+        # What its predecessor was sent before this may just have failed, and have ended it.
+        if predecessor is not None and predecessor.live:
+            self.leaving[flow.key] = predecessor
         self._strike(flow)
         flow.backend.admitted -= 1
         self._admission.token_unused()
@@ -99,16 +101,17 @@ class Books:
         assert current == self.current, "the table holds exactly the current flows"
         assert len(flows) == len(self.slab) == len(current) + len(leaving)
         assert len(flows) == counters.admitted - sum(counters.closed.values())
-        assert all(flow in leaving for flow in self.leaving.values())
+        assert all(flow.state is State.LEAVING for flow in self.leaving.values())
+        assert all(self.slab.places[flow.index] is flow for flow in self.leaving.values())
         assert not self.leaving.keys() & self.current.keys(), "no client has both"
         assert all(flow in self.deadlines for flow in flows), "every live flow has a deadline"
         assert all(self.slab.places[flow.index] is flow for flow in flows)
         assert all(flow.left > 0 for flow in current.values())
         assert all(flow.left == 0 and flow.leave_reason for flow in leaving)
         self._admission.check_invariants(len(flows))
+        for backend, ours in Counter(flow.backend for flow in flows).items():
+            assert ours <= backend.flows, "a backend counts at least our flows"
         for flow in flows:
-            mates = sum(each.backend is flow.backend for each in flows)
-            assert mates <= flow.backend.flows, "a backend counts at least our flows"
             assert min(flow.requests, flow.request_bytes, flow.replies, flow.reply_bytes) >= 0
         for tally in (counters.closed, counters.dropped, counters.shed):
             assert min(tally.values()) >= 0

@@ -161,7 +161,9 @@ class Flow:
 
     def outlived(self, now: float) -> bool:
         """Whether it is older than `max_age`."""
-        return 0 < self.terms.max_age <= now - self.admitted_at
+        max_age = self.terms.max_age
+        # The same sum as in `due`: a difference could round to the other side of max_age.
+        return max_age > 0 and self.admitted_at + max_age <= now
 
     def __repr__(self) -> str:
         return f"Flow({self.id} {self.client} -> {self.backend.name}, {self.state})"

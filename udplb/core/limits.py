@@ -81,18 +81,23 @@ class NetworkSet:
 class OwnAddresses:
     """The addresses of our own listeners: a client with one of them would be a loop.
 
-    A wildcard listener has every local address; the shell tells which these are. Loopback is
-    always local.
+    A wildcard listener has every local address, `::` those of IPv4 too; the shell tells which
+    these are. Loopback is always local.
     """
 
-    __slots__ = ("_exact", "_hosts", "_wildcard_ports")
+    __slots__ = ("_exact", "_hosts", "_wildcards")
 
     def __init__(
         self, listeners: Iterable[Address], hosts: Iterable[IPv4Address | IPv6Address] = ()
     ) -> None:
         listeners = tuple(listeners)
         self._exact = frozenset(address for address in listeners if not address.is_wildcard)
-        self._wildcard_ports = frozenset(a.port for a in listeners if a.is_wildcard)
+        self._wildcards = frozenset(
+            (version, address.port)
+            for address in listeners
+            if address.is_wildcard
+            for version in ((4, 6) if address.ip.version == 6 else (4,))
+        )
         self._hosts = frozenset(hosts)
 
     def hosts_changed(self, hosts: Iterable[IPv4Address | IPv6Address]) -> None:
@@ -100,6 +105,7 @@ class OwnAddresses:
         self._hosts = frozenset(hosts)
 
     def __contains__(self, client: Address) -> bool:
-        if client.port in self._wildcard_ports:
-            return client.ip.is_loopback or client.ip in self._hosts
-        return client in self._exact
+        if client in self._exact:
+            return True
+        on_wildcard = (client.ip.version, client.port) in self._wildcards
+        return on_wildcard and (client.ip.is_loopback or client.ip in self._hosts)

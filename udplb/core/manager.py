@@ -210,10 +210,10 @@ class FlowManager:
         return 0.0 if self._sweeps else self._deadlines.next()
 
     def deadline_passed(self, now: float) -> Sequence[Command]:
-        """Handle what is due by `now`, at most CLOSES_PER_FIRING closes of it.
+        """Handle what is due by `now`, at most CLOSES_PER_FIRING closes and leaves of it.
 
-        Afterwards the next deadline is later than `now`, or that many closes were made or asked
-        for, or a sweep has more flows to visit.
+        Afterwards the next deadline is later than `now`, or that many were made or asked for, or
+        a sweep has more flows to visit.
         """
         commands: list[Command] = []
         budget = self._sweep(now, commands, CLOSES_PER_FIRING)
@@ -228,6 +228,7 @@ class FlowManager:
             elif flow.state is State.CURRENT and flow.outlived(now):
                 self._deadlines.put(flow, now + LOOK_AGAIN_S, now)
                 self._books.leave(now, flow, CloseReason.MAX_AGE)
+                budget -= 1
             else:
                 self._deadlines.put(flow, now + LOOK_AGAIN_S, now)
                 commands.append(ReadUpstream(flow))

@@ -81,6 +81,12 @@ class Train:
         for run in self.runs:
             yield from run.datagrams()
 
+    @property
+    def largest(self) -> int:
+        """The size of its largest datagram, in bytes."""
+        runs = self.runs
+        return runs[0].segment if len(runs) == 1 else max(run.segment for run in runs)
+
     def split(self, count: int) -> tuple[Train, Train]:
         """The first `count` datagrams, and the rest; 0 < count < self.count."""
         assert 0 < count < self.count

@@ -30,7 +30,7 @@ from udplb.engine.egress import FLOW_BYTES_MAX, FLOW_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS, Failure
 from udplb.engine.inlet import switch_coalescing_on, worth_coalescing
 from udplb.engine.listener import Listener
-from udplb.engine.outlet import SEGMENT_ANY, SEGMENT_NONE, ClientOutlet
+from udplb.engine.outlet import SEGMENT_ANY, SEGMENT_NONE, ClientOutlet, Trouble
 from udplb.engine.poller import WRITABLE, new_poller
 from udplb.engine.ports import Ports
 from udplb.engine.upstream import OpenError, Upstream, open_socket
@@ -149,7 +149,8 @@ class Datapath:
         self._poller.watch_writable(upstream.fd, False)
         while waiting:
             _, train = waiting.pop()
-            self._send(now, upstream, train)
+            # Not on this upstream: a send before may have replaced it, or closed the flow.
+            self._send_to_backend(now, upstream.listener, upstream.flow, train)
 
     # Time
 
@@ -186,11 +187,15 @@ class Datapath:
         while commands:
             answers: Sequence[Command] = ()
             for command in commands:
+                # The two of every train stand first: a match would cost as much as the rest.
+                if isinstance(command, SendToBackend):
+                    self._send_to_backend(now, listener, command.flow, command.train)
+                    continue
+                if isinstance(command, SendToClient):
+                    upstream = self._upstreams[command.flow.upstream]
+                    listener.send_to_client(now, upstream, command.train)
+                    continue
                 match command:
-                    case SendToBackend(flow, train):
-                        self._send_to_backend(now, listener, flow, train)
-                    case SendToClient(flow, train):
-                        listener.send_to_client(now, self._upstreams[flow.upstream], train)
                     case OpenUpstream(flow, train):
                         answers = self._open(now, listener, flow, train)
                     case CloseUpstream(flow, reason):
@@ -214,16 +219,13 @@ class Datapath:
         upstream = self._upstreams.get(flow.upstream)
         if upstream is None:  # closed by the answer to a send before this one
             self._failed(now, listener, flow, train, DropReason.SEND_FAILED)
-        else:
-            self._send(now, upstream, train)
-
-    def _send(self, now: float, upstream: Upstream, train: Train) -> None:
-        if upstream.egress is not None:
+        elif upstream.egress is not None:
             self._enqueue(now, upstream, train)
-            return
-        trouble = upstream.to_backend.send(train)
-        if trouble is None:
-            return
+        elif (trouble := upstream.to_backend.send(train)) is not None:
+            self._handle(now, upstream, trouble)
+
+    def _handle(self, now: float, upstream: Upstream, trouble: Trouble) -> None:
+        """What did not go to the backend waits, is dropped, or goes on a new socket."""
         flow, listener = upstream.flow, upstream.listener
         for failure in trouble.noted:
             self._note(now, upstream, failure)
@@ -300,7 +302,10 @@ class Datapath:
         self._poller.watch(upstream.fd)
         if strays:
             listener.manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
-        self._send(now, upstream, train)
+        self._send_to_backend(now, listener, flow, train)
+        while old.egress:  # what the old socket's buffer had no room for
+            _, waiting = old.egress.pop()
+            self._send_to_backend(now, listener, flow, waiting)
 
     def _close(self, now: float, listener: Listener, flow: Flow, reason: CloseReason) -> None:
         upstream = self._upstreams.pop(flow.upstream)

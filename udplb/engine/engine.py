@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -128,24 +129,25 @@ class Engine:
     # The engine's thread
 
     def _run(self) -> None:
-        loop = self._loop
-        asyncio.set_event_loop(loop)
-        loop.set_exception_handler(self._failed)
+        """The thread. Whatever ends it is told: by `failure`, and to those who wait."""
         try:
-            self._set_up()
-        except BindError as error:
-            self.failure = error
-            loop.close()
+            self._forward()
+        except BaseException as error:  # noqa: BLE001 - nobody above: it ends here, loudly
+            if not isinstance(error, BindError):
+                _log.critical("the engine ends: %s", error, exc_info=error)
+            self.failure = self.failure or error
+        finally:
+            self._loop.close()
             self._ended.set()
             self._ready.set()
-            return
+
+    def _forward(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(self._failed)
+        self._set_up()
         self._ready.set()
-        try:
-            loop.run_forever()
-        finally:
-            self._tear_down()
-            loop.close()
-            self._ended.set()
+        self._loop.run_forever()
+        self._tear_down()
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something raised that must not: end loudly, rather than go on with half a decision."""
@@ -228,7 +230,8 @@ class Engine:
 
     def _refresh_hosts(self) -> None:
         """Learn this machine's addresses: a wildcard listener has them all."""
-        self._own.hosts_changed(_local_hosts())
+        with suppress(OSError):  # no descriptor to ask with: those that were known stay
+            self._own.hosts_changed(_local_hosts())
         self._loop.call_later(HOSTS_INTERVAL_S, self._refresh_hosts)
 
     # Pictures

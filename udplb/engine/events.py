@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -151,6 +152,8 @@ class EventBus:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._changing = threading.Lock()
+        """Held by subscribers of all threads while they come and go; never to publish."""
         self.lost = 0
         """Events that slow subscribers missed."""
 
@@ -161,15 +164,17 @@ class EventBus:
 
     def subscribe(self, *, flows: bool = False) -> Subscription:
         """A new subscription. RuntimeError when there are SUBSCRIBERS_MAX already."""
-        if len(self._subscriptions) >= SUBSCRIBERS_MAX:
-            raise RuntimeError(f"{SUBSCRIBERS_MAX} subscribers are the most there can be")
         subscription = Subscription(self, flows, self._clock)
-        self._subscriptions = (*self._subscriptions, subscription)
+        with self._changing:
+            if len(self._subscriptions) >= SUBSCRIBERS_MAX:
+                raise RuntimeError(f"{SUBSCRIBERS_MAX} subscribers are the most there can be")
+            self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget the subscription."""
-        self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+        with self._changing:
+            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
 
     def publish(self, event: Event) -> None:
         """Tell everybody who wants to know."""

@@ -21,6 +21,7 @@ from udplb.engine.binding import BoundSocket, local_address
 from udplb.engine.egress import LISTENER_BYTES_MAX, LISTENER_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS
 from udplb.engine.inlet import segment_of, switch_coalescing_on, worth_coalescing
+from udplb.engine.outlet import Trouble
 from udplb.engine.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -71,28 +72,33 @@ class Listener:
 
     def read_round(self, now: float) -> bool:
         """Read one bounded round and hand its trains on; True if some had to be postponed."""
-        manager, datapath = self.manager, self._datapath
-        manager.round_began()
+        self.manager.round_began()
         if self._postponed:
             self._hand_on_postponed(now)
             return bool(self._postponed)
         if self._wildcard or self.coalesces:
-            for (client, local), pieces in self._receive_coalesced(now).items():
-                train = Train.of_pieces(pieces)
-                datapath.carry_out(
-                    now, self, manager.client_train_received(now, client, local, train)
-                )
-            return bool(self._postponed)
-        largest = None
-        for client, datagrams in self._receive_plain(now).items():
-            train = Train.of(datagrams)
-            if largest is None or train.size > largest.size:
-                largest = train
-            datapath.carry_out(now, self, manager.client_train_received(now, client, None, train))
-        if self._coalescing and largest is not None and worth_coalescing(largest):
-            self.coalesces = switch_coalescing_on(self.sock)
-            self._coalescing = self.coalesces
+            for (client, local), pieces in self._receive_coalesced().items():
+                self._hand_on(now, client, local, Train.of_pieces(pieces))
+        else:
+            worthy = False
+            for client, datagrams in self._receive_plain().items():
+                train = Train.of(datagrams)
+                worthy = worthy or worth_coalescing(train)
+                self._hand_on(now, client, None, train)
+            if worthy and self._coalescing:
+                self._coalescing = self.coalesces = switch_coalescing_on(self.sock)
         return bool(self._postponed)
+
+    def _hand_on(
+        self, now: float, client: ClientAddress, local: LocalAddress | None, train: Train
+    ) -> None:
+        if train.largest > self._max_size:
+            allowed = self._without_oversize(now, client, train)
+            if allowed is None:
+                return
+            train = allowed
+        commands = self.manager.client_train_received(now, client, local, train)
+        self._datapath.carry_out(now, self, commands)
 
     def postpone(self, command: Postpone) -> None:
         """Keep a train for the next round; until it is done nothing new is read."""
@@ -101,20 +107,16 @@ class Listener:
     def _hand_on_postponed(self, now: float) -> None:
         waiting, self._postponed = self._postponed, deque()
         for client, local, train in waiting:
-            commands = self.manager.client_train_received(now, client, local, train)
-            self._datapath.carry_out(now, self, commands)
+            self._hand_on(now, client, local, train)
 
-    def _receive_plain(self, now: float) -> dict[ClientAddress, list[bytes]]:
+    def _receive_plain(self) -> dict[ClientAddress, list[bytes]]:
         """One round as datagrams by client."""
-        receive, largest = self.sock.recvfrom, self._max_size
+        receive = self.sock.recvfrom
+        size = self._max_size + 1  # one byte more than allowed tells a datagram that is larger
         trains: dict[ClientAddress, list[bytes]] = {}
         try:
             for _ in range(ROUND_DATAGRAMS):
-                # One byte more than allowed tells a datagram that is larger.
-                datagram, client = receive(largest + 1)
-                if len(datagram) > largest:
-                    self._drop_oversize(now, client, 1)
-                    continue
+                datagram, client = receive(size)
                 train = trains.get(client)
                 if train is None:
                     trains[client] = [datagram]
@@ -126,7 +128,7 @@ class Listener:
             _log.warning("listener %s: receiving: %s", self.name, error)
         return trains
 
-    def _receive_coalesced(self, now: float) -> dict[Arrival, list[tuple[bytes, int]]]:
+    def _receive_coalesced(self) -> dict[Arrival, list[tuple[bytes, int]]]:
         """One round as buffers and their segment sizes, by client and local address."""
         receive = self.sock.recvmsg
         trains: dict[Arrival, list[tuple[bytes, int]]] = {}
@@ -136,12 +138,7 @@ class Listener:
                 buffer, ancillary, _, client = receive(kernel.RECEIVE_MAX, kernel.ANCILLARY_MAX)
                 local = self._local_of(ancillary) if self._wildcard else None
                 segment = segment_of(ancillary) if self.coalesces else 0
-                piece = (buffer, segment)
-                train = trains.setdefault((client, local), [])
-                if (segment or len(buffer)) > self._max_size:
-                    train.extend(self._small_enough(now, client, piece))
-                else:
-                    train.append(piece)
+                trains.setdefault((client, local), []).append((buffer, segment))
                 received += -(-len(buffer) // segment) if segment else 1
                 if received >= ROUND_DATAGRAMS:
                     break
@@ -149,7 +146,7 @@ class Listener:
             pass
         except OSError as error:
             _log.warning("listener %s: receiving: %s", self.name, error)
-        return {arrival: pieces for arrival, pieces in trains.items() if pieces}
+        return trains
 
     def _local_of(self, ancillary: list[tuple[int, int, bytes]]) -> LocalAddress | None:
         for level, kind, data in ancillary:
@@ -164,17 +161,12 @@ class Listener:
                 return known
         return None
 
-    def _small_enough(
-        self, now: float, client: ClientAddress, piece: tuple[bytes, int]
-    ) -> list[tuple[bytes, int]]:
-        """The datagrams of a buffer that are not too large, singly; the others are dropped."""
-        datagrams = list(Train.of_pieces([piece]).datagrams())
-        kept = [(each, 0) for each in datagrams if len(each) <= self._max_size]
-        self._drop_oversize(now, client, len(datagrams) - len(kept))
-        return kept
-
-    def _drop_oversize(self, now: float, client: ClientAddress, count: int) -> None:
-        self.manager.datagrams_dropped(now, client, DropReason.OVERSIZE, count)
+    def _without_oversize(self, now: float, client: ClientAddress, train: Train) -> Train | None:
+        """The train without the datagrams that are too large, which are dropped."""
+        kept = [each for each in train.datagrams() if len(each) <= self._max_size]
+        dropped = train.count - len(kept)
+        self.manager.datagrams_dropped(now, client, DropReason.OVERSIZE, dropped)
+        return Train.of(kept) if kept else None
 
     # Out
 
@@ -182,28 +174,28 @@ class Listener:
         """Send replies to the flow's client, behind those that wait already."""
         if self.egress:
             self._enqueue(now, upstream, train)
-            return
-        if self._send(now, upstream, train) is not None:
-            self._watch_writable(True)
+        elif (trouble := upstream.to_client.send(train)) is not None:
+            self._handle(now, upstream, trouble)
+            if self.egress:
+                self._watch_writable(True)
 
     def flush(self, now: float) -> None:
         """The socket has room again: send what waits."""
         while self.egress:
             upstream, train = self.egress.pop()
-            if self._send(now, upstream, train) is not None:
-                return
+            trouble = upstream.to_client.send(train)
+            if trouble is not None:
+                self._handle(now, upstream, trouble)
+                if trouble.blocked is not None:
+                    return
         self._watch_writable(False)
 
-    def _send(self, now: float, upstream: Upstream, train: Train) -> Train | None:
-        """Send; what the full buffer did not take stands first in the queue, and is returned."""
-        trouble = upstream.to_client.send(train)
-        if trouble is None:
-            return None
+    def _handle(self, now: float, upstream: Upstream, trouble: Trouble) -> None:
+        """What the full buffer did not take stands first in the queue; the rest is dropped."""
         for _, failure in trouble.failed:
             self.manager.reply_failed(now, upstream.flow, 1, DROP_REASONS[failure])
         if trouble.blocked is not None:
             self.egress.put_back(upstream, trouble.blocked)
-        return trouble.blocked
 
     def _enqueue(self, now: float, upstream: Upstream, train: Train) -> None:
         if not self.egress.append(upstream, train):

@@ -6,6 +6,7 @@ import json
 import logging
 import queue
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 
@@ -24,6 +25,18 @@ class _BoundedHandler(QueueHandler):
             self.queue.put_nowait(record)
         except queue.Full:
             self.lost += 1
+
+
+class _Writer(QueueListener):
+    """Ends even where the queue is full: the oldest lines make room for the end."""
+
+    def enqueue_sentinel(self) -> None:
+        while True:
+            try:
+                return super().enqueue_sentinel()
+            except queue.Full:
+                with suppress(queue.Empty):
+                    self.queue.get_nowait()
 
 
 def escaped(text: str) -> str:
@@ -63,6 +76,6 @@ def start_logging(level: LogLevel, style: LogFormat) -> QueueListener:
     root = logging.getLogger()
     root.handlers[:] = [_BoundedHandler(lines)]
     root.setLevel(level.upper())
-    listener = QueueListener(lines, writer)
+    listener = _Writer(lines, writer)
     listener.start()
     return listener

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from udplb.core.train import Run, Train
@@ -22,6 +23,12 @@ SEGMENT_NONE = 0
 """No runs: every datagram goes singly."""
 
 Ancillary = list[tuple[int, int, bytes]]
+
+
+@cache
+def _segment_option(segment: int) -> tuple[int, int, bytes]:
+    """The control message that makes one call carry datagrams of `segment` bytes."""
+    return (SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(segment))
 
 
 class Trouble:
@@ -57,21 +64,27 @@ class Outlet(ABC):
 
     def send(self, train: Train) -> Trouble | None:
         """Send the train, in order; None if the kernel took it whole."""
-        for position, run in enumerate(train.runs):
-            try:
+        position = 0
+        try:
+            for run in train.runs:
                 if run.count == 1:
                     self.send_one(run.buffers[0])
                 elif run.segment < self.runs_below:
                     self.send_run(run)
                 else:
                     return self._send_carefully(train, position)
-            except OSError:
-                # Nothing of this run was sent; it is tried again, and the errno told apart.
-                return self._send_carefully(train, position)
+                position += 1
+        except OSError as error:
+            # Nothing of this run was sent; it is tried again, and the errno told apart.
+            return self._send_carefully(train, position, failure_of(error))
         return None
 
-    def _send_carefully(self, train: Train, start: int) -> Trouble | None:
+    def _send_carefully(
+        self, train: Train, start: int, first: Failure | None = None
+    ) -> Trouble | None:
         trouble = Trouble()
+        if first in (Failure.REFUSED, Failure.UNREACHABLE):
+            trouble.noted.append(first)  # reading it took it from the socket
         for position in range(start, len(train.runs)):
             run = train.runs[position]
             rest: Iterator[bytes] | None = None
@@ -140,8 +153,7 @@ class BackendOutlet(Outlet):
         return self._sock.send(datagram)
 
     def send_run(self, run: Run) -> object:
-        segment = (SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(run.segment))
-        return self._sock.sendmsg(run.buffers, (segment,))
+        return self._sock.sendmsg(run.buffers, (_segment_option(run.segment),))
 
 
 class ClientOutlet(Outlet):
@@ -163,5 +175,5 @@ class ClientOutlet(Outlet):
         return self._sock.sendto(datagram, self._client)
 
     def send_run(self, run: Run) -> object:
-        segment = (SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(run.segment))
-        return self._sock.sendmsg(run.buffers, [*self._ancillary, segment], 0, self._client)
+        ancillary = (*self._ancillary, _segment_option(run.segment))
+        return self._sock.sendmsg(run.buffers, ancillary, 0, self._client)

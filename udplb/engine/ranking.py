@@ -72,7 +72,8 @@ class Ranking:
     ) -> Iterator[FlowWindow | None]:
         """Yields None between slices, and the window at the end."""
         query = self.query
-        wanted = min(query.offset, OFFSET_MAX) + min(query.limit, WINDOW_MAX)
+        offset = max(0, min(query.offset, OFFSET_MAX))
+        wanted = offset + max(0, min(query.limit, WINDOW_MAX))
         key = _KEYS[query.sort]
         sign = -1.0 if query.ascending else 1.0
         best: list[tuple[float, int, Flow, str]] = []
@@ -94,7 +95,7 @@ class Ranking:
         best.sort(reverse=True)
         rows = (
             picture_of_flow(flow, name, now)
-            for _, _, flow, name in best[query.offset : wanted]
+            for _, _, flow, name in best[offset:wanted]
             if flow.live
         )
         yield FlowWindow(rows=tuple(rows), matched=matched, at=now)

@@ -63,6 +63,8 @@ class Maglev(Policy):
     ) -> None:
         super().__init__(configured, chance_seed)
         weighty = [backend for backend in configured if backend.weight > 0]
+        # The same table on every machine, in whatever order its file names the backends.
+        weighty.sort(key=lambda backend: backend.number)
         self._table: Sequence[Backend | None] = ()
         self._builder = _Builder(weighty, size) if weighty else None
 

@@ -1,0 +1,1 @@
+"""Speed, measured: udplb beside nginx and Envoy on this machine. Start with bench/README.md."""

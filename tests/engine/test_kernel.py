@@ -1,0 +1,69 @@
+"""What the kernel offers, asked of the kernel at hand."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.harness import Udp, need_linux
+from udplb.engine import kernel
+
+
+def test_knows_what_this_kernel_has() -> None:
+    need_linux()
+    assert kernel.has_segmentation()
+    assert kernel.has_coalescing()
+    assert not kernel.has_option(kernel.SOL_UDP, 9_999)
+
+
+def test_elsewhere_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "LINUX", False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        assert kernel.receive_queue(sock) == (0, 0)
+        assert kernel.grow_receive_buffer(sock, 1 << 16) > 0
+        assert kernel.grow_receive_buffer(sock, 1 << 30) > 0
+
+
+def test_the_receive_queue_tells_what_waits_and_what_was_dropped() -> None:
+    need_linux()
+    here, there = Udp(), Udp()
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    assert kernel.receive_queue(here) == (0, 0)
+    there.sendto(b"x" * 100, here.name)
+    assert kernel.receive_queue(here).queued > 100
+    for _ in range(100):
+        there.sendto(b"x" * 1_000, here.name)
+    waiting = len(here.waiting())
+    assert kernel.receive_queue(here) == (0, 101 - waiting)
+
+
+def test_an_option_that_is_refused_is_no_option() -> None:
+    need_linux()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
+        stream.close()
+        assert kernel.receive_queue(stream) == (0, 0)
+
+
+@pytest.mark.parametrize("size", [1 << 16, 1 << 20, 8 << 20])
+def test_the_receive_buffer_grows_to_what_was_asked_or_says_less(size: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        granted = kernel.grow_receive_buffer(sock, size)
+        assert 0 < granted <= size
+
+
+def test_without_privilege_the_receive_buffer_is_cut_to_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    need_linux()
+    monkeypatch.setattr(kernel, "SO_RCVBUFFORCE", 9_999)  # refused, as for a plain user
+    limit = int(open("/proc/sys/net/core/rmem_max").read())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        assert kernel.grow_receive_buffer(sock, limit * 4) == limit
+
+
+def test_numbers_agree_with_pythons_where_it_has_them() -> None:
+    for name in ("IP_PKTINFO", "IPV6_RECVPKTINFO", "IPV6_PKTINFO"):
+        if hasattr(socket, name):
+            assert getattr(kernel, name) == getattr(socket, name)
+    assert kernel.SOL_UDP == socket.IPPROTO_UDP

@@ -1,0 +1,296 @@
+"""What the tests of engine and whole share: an engine at work here, and peers on both its sides.
+
+Nothing here sleeps for a time: `until` waits for a condition, `gather` for datagrams.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from udplb.core.address import Address, normal_ip
+from udplb.core.settings import (
+    Balance,
+    BackendSettings,
+    ClusterSettings,
+    Configuration,
+    EngineSettings,
+    FlowTerms,
+    ListenerSettings,
+    Offload,
+)
+from udplb.engine import engine as engine_module
+from udplb.engine.engine import Engine
+from udplb.engine.snapshot import BackendSnapshot, ListenerSnapshot, Snapshot
+
+REPOSITORY = Path(__file__).parent.parent
+PATIENCE_S = 20.0
+SOL_UDP, UDP_SEGMENT, UDP_GRO, SO_RCVBUFFORCE = 17, 103, 104, 33
+
+SocketAddress = tuple[Any, ...]
+
+
+# What a machine has
+
+
+def missing(what: str) -> None:
+    """Something that a test needs is not here: it fails in CI, and is skipped elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(f"in CI no test is skipped, and here is no {what}")
+    pytest.skip(f"no {what}; .ci/run says what to install")
+
+
+def need(program: str) -> str:
+    """The path of a program; without it the test is skipped, or fails in CI."""
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    if path is None:
+        missing(program)
+    assert path is not None
+    return path
+
+
+def need_linux() -> None:
+    """This test is about the Linux kernel."""
+    if sys.platform != "linux":
+        missing("Linux")
+
+
+def need_root() -> None:
+    """This test makes namespaces or raw sockets."""
+    need_linux()
+    if os.geteuid() != 0:
+        missing("root")
+
+
+# Waiting
+
+
+def until(condition: Callable[[], object], what: str = "", timeout_s: float = PATIENCE_S) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"in vain: {what or condition}"
+        time.sleep(0.002)
+
+
+# Peers
+
+
+class Udp(socket.socket):
+    """A UDP socket that waits with patience, and closes itself."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        version = normal_ip(host).version if not host.startswith("::ffff") else 6
+        super().__init__(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+        with suppress(OSError):
+            self.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        self.settimeout(PATIENCE_S)
+        self.bind((host, port))
+
+    def __del__(self) -> None:
+        self.close()
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """Where it is bound to."""
+        host, port = self.getsockname()[:2]
+        return host, port
+
+    def gather(self, count: int) -> list[bytes]:
+        """The next `count` datagrams."""
+        return [self.recv(65_535) for _ in range(count)]
+
+    def waiting(self) -> list[bytes]:
+        """What is there at this moment."""
+        found = []
+        self.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                found.append(self.recv(65_535))
+        self.settimeout(PATIENCE_S)
+        return found
+
+    def ask(self, datagram: bytes, to: SocketAddress) -> bytes:
+        """Send, and wait for one datagram."""
+        self.sendto(datagram, to)
+        return self.recv(65_535)
+
+    def send_run(self, datagrams: bytes, segment: int, to: SocketAddress | None = None) -> None:
+        """Send many datagrams in one call (UDP_SEGMENT)."""
+        how = [(SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment))]
+        assert self.sendmsg([datagrams], how, 0, *([to] if to else [])) == len(datagrams)
+
+
+class Servers:
+    """Backends on loopback in a thread of their own; `answer` says what goes back."""
+
+    def __init__(
+        self,
+        count: int = 1,
+        *,
+        host: str = "127.0.0.1",
+        answer: Callable[[bytes], Sequence[bytes]] = lambda datagram: (datagram,),
+    ) -> None:
+        self.sockets = [Udp(host) for _ in range(count)]
+        self.received: list[list[bytes]] = [[] for _ in range(count)]
+        self._answer = answer
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        """Where they are."""
+        return [each.name for each in self.sockets]
+
+    def __enter__(self) -> Servers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for each in self.sockets:
+            each.close()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for number, each in enumerate(self.sockets):
+                each.setblocking(False)
+                selector.register(each, selectors.EVENT_READ, number)
+            while not self._over.is_set():
+                for key, _ in selector.select(0.05):
+                    self._answer_all(key.data)
+
+    def _answer_all(self, number: int) -> None:
+        sock = self.sockets[number]
+        with suppress(BlockingIOError, ConnectionRefusedError):
+            while True:
+                datagram, client = sock.recvfrom(65_535)
+                self.received[number].append(datagram)
+                for each in self._answer(datagram):
+                    sock.sendto(each, client)
+
+
+# The engine
+
+
+def configuration(
+    *backends: tuple[str, int],
+    listen: str | Sequence[str] = "127.0.0.1",
+    balance: Balance = "round_robin",
+    terms: FlowTerms | None = None,
+    max_flows: int = 0,
+    max_datagram_size: int = 65_507,
+    new_flows_per_second: int = 0,
+    drain_timeout: float = 30.0,
+    rest: float = 1.0,
+    gso: Offload = "auto",
+    gro: Offload = "auto",
+    source_affinity: bool = False,
+) -> Configuration:
+    """One cluster, and a listener on port 0 of each address of `listen`."""
+    cluster = ClusterSettings(
+        name="c",
+        balance=balance,
+        affinity="source_ip" if source_affinity else "source_ip_port",
+        terms=terms or FlowTerms(),
+        backends=tuple(
+            BackendSettings(address=Address(normal_ip(host), port), name=f"b{number}")
+            for number, (host, port) in enumerate(backends)
+        ),
+    )
+    hosts = [listen] if isinstance(listen, str) else listen
+    listeners = tuple(
+        ListenerSettings(
+            name=f"l{number}",
+            address=Address(normal_ip(host), 0),
+            cluster="c",
+            max_flows=max_flows,
+            max_datagram_size=max_datagram_size,
+            new_flows_per_second=new_flows_per_second,
+        )
+        for number, host in enumerate(hosts)
+    )
+    engine = EngineSettings(
+        drain_timeout=drain_timeout, upstream_port_rest=rest, gso=gso, gro=gro
+    )
+    return Configuration(engine=engine, listeners=listeners, clusters=(cluster,))
+
+
+class Proxy:
+    """An engine in this process."""
+
+    def __init__(self, settings: Configuration) -> None:
+        self.engine = Engine(settings)
+        self.engine.start()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The latest picture."""
+        assert self.engine.snapshot is not None
+        return self.engine.snapshot
+
+    @property
+    def listener(self) -> ListenerSnapshot:
+        """The first listener in the latest picture."""
+        return self.snapshot.listeners[0]
+
+    @property
+    def backends(self) -> tuple[BackendSnapshot, ...]:
+        """The backends in the latest picture."""
+        return self.snapshot.clusters[0].backends
+
+    @property
+    def port(self) -> int:
+        """The port of the first listener."""
+        return int(self.listener.address.rpartition(":")[2])
+
+    @property
+    def at(self) -> tuple[str, int]:
+        """The address of the first listener, for IPv4."""
+        return self.listener.address.rpartition(":")[0].strip("[]"), self.port
+
+    def until(self, condition: Callable[[Proxy], object], what: str = "") -> None:
+        """Wait until the condition holds in a picture."""
+        try:
+            until(lambda: condition(self), what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.listener} {self.backends}") from None
+
+    def stop(self) -> Snapshot:
+        """End at once; the last picture, which is exact."""
+        self.engine.stop()
+        return self.snapshot
+
+
+@contextmanager
+def proxy(settings: Configuration, *, fails: bool = False) -> Iterator[Proxy]:
+    """An engine for as long as the block lasts; its books are right at the end."""
+    before = engine_module.SNAPSHOT_INTERVAL_S
+    engine_module.SNAPSHOT_INTERVAL_S = 0.01
+    try:
+        running = Proxy(settings)
+        try:
+            yield running
+        finally:
+            running.stop()
+    finally:
+        engine_module.SNAPSHOT_INTERVAL_S = before
+    if fails:
+        return
+    assert running.engine.failure is None
+    for listener in running.engine._listeners:
+        if len(listener.manager.slab) < 1_000:
+            listener.manager.check_invariants()

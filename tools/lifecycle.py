@@ -1,0 +1,174 @@
+"""Writes the generated blocks of LIFECYCLE.md from the code's own tables.
+
+`python -m tools.lifecycle` writes, `python -m tools.lifecycle --check` says whether they are stale.
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from udplb.core import counters, manager, sweep, train
+from udplb.core.balance import maglev
+from udplb.core.flow import TRANSITIONS, State
+from udplb.core.reasons import SHED_REASONS, CloseReason, DropReason, Explained
+from udplb.engine import (
+    datapath,
+    descriptors,
+    egress,
+    engine,
+    events,
+    listener,
+    logs,
+    ports,
+    ranking,
+    upstream,
+)
+
+PAGE = Path(__file__).parent.parent / "LIFECYCLE.md"
+
+_BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+LIMITS: tuple[tuple[str, object, str], ...] = (
+    ("manager.ADMISSIONS_PER_ROUND", manager.ADMISSIONS_PER_ROUND, "a flood of new clients delays nobody's datagrams by more than so many socket openings; the rest is postponed to the next round"),
+    ("manager.CLOSES_PER_FIRING", manager.CLOSES_PER_FIRING, "thousands of flows that end at once are closed in slices"),
+    ("sweep.VISITS_PER_SLICE", sweep.VISITS_PER_SLICE, "a walk over all flows goes in slices, found or not"),
+    ("train.RUN_DATAGRAMS_MAX", train.RUN_DATAGRAMS_MAX, "the kernel refuses longer runs (UDP_MAX_SEGMENTS)"),
+    ("train.RUN_BYTES_MAX", train.RUN_BYTES_MAX, "the kernel refuses larger runs"),
+    ("counters.RECENT_DROPS_MAX", counters.RECENT_DROPS_MAX, "the ring of recent drops; the oldest make room"),
+    ("maglev.TABLE_SIZE", maglev.TABLE_SIZE, "slots of a maglev table"),
+    ("listener.ROUND_DATAGRAMS", listener.ROUND_DATAGRAMS, "a busy listener starves no other socket"),
+    ("listener.ROUND_BUFFERS", listener.ROUND_BUFFERS, "the same in buffers of up to 64 KiB, with UDP_GRO"),
+    ("listener.LOCAL_ADDRESSES_MAX", listener.LOCAL_ADDRESSES_MAX, "the cache of local addresses of a wildcard listener"),
+    ("upstream.ROUND_DATAGRAMS", upstream.ROUND_DATAGRAMS, "a busy backend starves no other socket"),
+    ("upstream.ROUND_BUFFERS", upstream.ROUND_BUFFERS, "the same in buffers of up to 64 KiB, with UDP_GRO"),
+    ("upstream.ROUND_ERRORS", upstream.ROUND_ERRORS, "errors read from one upstream in one round"),
+    ("upstream.PORT_TRIES", upstream.PORT_TRIES, "ports tried for one upstream before it is shed, `no_port`"),
+    ("upstream.STRAYS_MAX", upstream.STRAYS_MAX, "datagrams thrown away between bind and connect before the port is given up"),
+    ("datapath.POLL_EVENTS_MAX", datapath.POLL_EVENTS_MAX, "upstreams handled in one wake-up"),
+    ("egress.FLOW_TRAINS_MAX", egress.FLOW_TRAINS_MAX, "trains that wait for room in one flow's socket; more: `queue_full`"),
+    ("egress.FLOW_BYTES_MAX", egress.FLOW_BYTES_MAX, "the same in bytes"),
+    ("egress.LISTENER_TRAINS_MAX", egress.LISTENER_TRAINS_MAX, "trains that wait for room in a listener's socket; more: `queue_full`"),
+    ("egress.LISTENER_BYTES_MAX", egress.LISTENER_BYTES_MAX, "the same in bytes"),
+    ("ports.RESTED_CHOICE", ports.RESTED_CHOICE, "a port is drawn from so many of the longest-rested"),
+    ("ports.SHARE_LEFT_TO_OTHERS", ports.SHARE_LEFT_TO_OTHERS, "one port in so many stays free for other programs"),
+    ("descriptors.SHARE_FOR_FLOWS", descriptors.SHARE_FOR_FLOWS, "of the descriptor limit, where `max_flows` is 0"),
+    ("descriptors.KEPT_FREE", descriptors.KEPT_FREE, "descriptors that flows never take"),
+    ("events.SUBSCRIBERS_MAX", events.SUBSCRIBERS_MAX, "subscribers of the event bus"),
+    ("events.QUEUE_MAX", events.QUEUE_MAX, "events that wait for one subscriber; the oldest are lost and counted"),
+    ("ranking.SLICE_FLOWS", ranking.SLICE_FLOWS, "flows that one slice of a ranking visits"),
+    ("ranking.WINDOW_MAX", ranking.WINDOW_MAX, "rows of a window of flows"),
+    ("ranking.OFFSET_MAX", ranking.OFFSET_MAX, "how deep into a ranking a window can begin"),
+    ("logs.QUEUE_LINES_MAX", logs.QUEUE_LINES_MAX, "log lines that wait for the writer; more are lost"),
+)  # fmt: skip
+
+TIMERS: tuple[tuple[str, object, str], ...] = (
+    ("the next deadline", "per listener", "one timer, however many flows: idle, `max_age`, last replies, sweeps"),
+    ("engine.SNAPSHOT_INTERVAL_S", engine.SNAPSHOT_INTERVAL_S, "the published picture is replaced"),
+    ("engine.HOSTS_INTERVAL_S", engine.HOSTS_INTERVAL_S, "this machine's addresses are read again"),
+    ("ranking.GOOD_FOR_S", ranking.GOOD_FOR_S, "a ranking of flows is made anew, while somebody looks"),
+    ("engine.DRAIN_CHECK_S", engine.DRAIN_CHECK_S, "while draining: has the last flow ended?"),
+    ("`drain_timeout`", "configured", "while draining: the flows that are left are closed"),
+)  # fmt: skip
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    lines = [list(head)]
+    lines.append(["---"] * len(lines[0]))
+    lines.extend([str(cell) for cell in row] for row in rows)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _meanings(words: Iterable[Explained]) -> Iterable[Iterable[object]]:
+    return ((f"`{word.value}`", word.meaning) for word in words)
+
+
+def states() -> str:
+    """Every state, and every step between two of them."""
+    steps = (
+        (f"`{before.value}`", f"`{step.value}`", f"`{after.value}`", step.meaning)
+        for (before, step), after in TRANSITIONS.items()
+    )
+    return (
+        _table(("state", "meaning"), _meanings(State))
+        + "\n"
+        + _table(("from", "step", "to", "when"), steps)
+    )
+
+
+def diagram() -> str:
+    """The same as a picture."""
+    sources = {before for before, _ in TRANSITIONS}
+    lines = [f"    [*] --> {State.CURRENT.value}: admitted"]
+    lines += [f"    {a.value} --> {b.value}: {step.value}" for (a, step), b in TRANSITIONS.items()]
+    lines += [f"    {state.value} --> [*]" for state in State if state not in sources]
+    return "```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```\n"
+
+
+def close_reasons() -> str:
+    """Why flows end."""
+    return _table(("reason", "the flow closes because"), _meanings(CloseReason))
+
+
+def drop_reasons() -> str:
+    """Why datagrams go nowhere."""
+    rows = (
+        (f"`{reason.value}`", "yes" if reason in SHED_REASONS else "", reason.meaning)
+        for reason in DropReason
+    )
+    return _table(("reason", "shed", "the datagram is dropped because"), rows)
+
+
+def limits() -> str:
+    """What is bounded, and what each bound protects."""
+    return _table(("limit", "value", "what it protects"), _named(LIMITS))
+
+
+def timers() -> str:
+    """What runs by time."""
+    return _table(("timer", "seconds", "what happens"), _named(TIMERS))
+
+
+def _named(rows: Iterable[tuple[str, object, str]]) -> Iterable[Iterable[object]]:
+    return (
+        (
+            f"`{name}`" if "." in name else name,
+            f"{value:,}" if isinstance(value, int) else value,
+            why,
+        )
+        for name, value, why in rows
+    )
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "states": states,
+    "diagram": diagram,
+    "close-reasons": close_reasons,
+    "drop-reasons": drop_reasons,
+    "limits": limits,
+    "timers": timers,
+}
+
+
+def rendered(page: str) -> str:
+    """The page with every generated block as the code has it now. KeyError: an unknown block."""
+    return _BLOCK.sub(lambda match: match[1] + "\n" + BLOCKS[match[2]]() + "\n" + match[3], page)
+
+
+def main() -> int:
+    """Write the page, or with --check only compare; exit code 1 when it is stale."""
+    page = PAGE.read_text(encoding="utf-8")
+    fresh = rendered(page)
+    if "--check" in sys.argv[1:]:
+        if fresh != page:
+            print("LIFECYCLE.md is stale: make docs", file=sys.stderr)
+        return int(fresh != page)
+    PAGE.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

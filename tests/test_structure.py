@@ -32,7 +32,7 @@ PLAIN_TYPES = ("udplb.core.address", "udplb.core.reasons", "udplb.core.settings"
 CORE_MAY_IMPORT = frozenset(
     {
         "__future__", "abc", "bisect", "collections", "collections.abc", "dataclasses", "enum",
-        "hashlib", "heapq", "ipaddress", "itertools", "math", "typing",
+        "functools", "hashlib", "heapq", "ipaddress", "itertools", "math", "typing",
     }
 )  # fmt: skip
 CORE_MAY_NOT_IMPORT = frozenset(

@@ -35,6 +35,7 @@ _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 LIMITS: tuple[tuple[str, object, str], ...] = (
     ("manager.ADMISSIONS_PER_ROUND", manager.ADMISSIONS_PER_ROUND, "a flood of new clients delays nobody's datagrams by more than so many socket openings; the rest is postponed to the next round"),
     ("manager.CLOSES_PER_FIRING", manager.CLOSES_PER_FIRING, "thousands of flows that end at once are closed in slices"),
+    ("manager.VISITS_PER_FIRING", manager.VISITS_PER_FIRING, "deadlines of flows with traffic are renewed in slices, too"),
     ("sweep.VISITS_PER_SLICE", sweep.VISITS_PER_SLICE, "a walk over all flows goes in slices, found or not"),
     ("train.RUN_DATAGRAMS_MAX", train.RUN_DATAGRAMS_MAX, "the kernel refuses longer runs (UDP_MAX_SEGMENTS)"),
     ("train.RUN_BYTES_MAX", train.RUN_BYTES_MAX, "the kernel refuses larger runs"),

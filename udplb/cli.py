@@ -126,9 +126,7 @@ def check(*, config: ConfigFile = None) -> int:
 
 
 @app.command
-def init(
-    file: Annotated[Path, Parameter(allow_leading_hyphen=True)] = PLACES[0], /
-) -> int:
+def init(file: Annotated[Path, Parameter(allow_leading_hyphen=True)] = PLACES[0], /) -> int:
     """Write a commented starter configuration.
 
     Parameters

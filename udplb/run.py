@@ -13,6 +13,10 @@ from udplb.engine.garbage import spare_the_datapath
 from udplb.engine.logs import start_logging
 from udplb.engine.snapshot import ListenerSnapshot, Snapshot
 
+SIGNAL_SEEN_WITHIN_S = 0.25
+"""A signal that comes just before the main thread waits does not interrupt that wait: Python sees
+it after the wait. So waits are short."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +33,8 @@ def run_headless(loaded: Loaded, filename: str) -> int:
         for line in start_lines(engine, snapshot, filename):
             print(line, flush=True)
         _drain_on_signals(engine)
-        engine.wait()
+        while not engine.wait(SIGNAL_SEEN_WITHIN_S):
+            pass
         return _end(engine)
     finally:
         log.stop()

@@ -431,7 +431,7 @@ def test_round_robin_goes_on_as_if_the_failed_turn_had_not_been(stage: Stage) ->
     chosen: dict[str, list[str]] = {"failing": [], "untouched": []}
     for step in range(12):
         if step in (1, 5, 6):
-            failing.open_failures.append(DropReason.NO_PORT)
+            failing.open_failures.append(DropReason.NO_DESCRIPTOR)
             failing.client(client_at(200 + step), b"x")
             failing.commands()
         for name, play in (("failing", failing), ("untouched", untouched)):
@@ -470,13 +470,22 @@ def test_a_third_backend_is_not_tried(stage: Stage) -> None:
     assert picture(play) == before
 
 
-@pytest.mark.parametrize("reason", ["no_descriptor", "no_port"])
-def test_no_other_backend_is_tried_where_the_fault_is_ours(stage: Stage, reason: str) -> None:
+def test_no_other_backend_is_tried_where_no_backend_could_help(stage: Stage) -> None:
     play = stage(backends=3)
-    play.open_failures.append(DropReason[reason.upper()])
+    play.open_failures.append(DropReason.NO_DESCRIPTOR)
     play.client(A, b"x")
     play.expect(opens(1, "b0"))
-    assert play.shed() == {reason: 1}
+    assert play.shed() == {"no_descriptor": 1}
+
+
+def test_a_backend_without_ports_does_not_take_the_others_out_of_the_round(stage: Stage) -> None:
+    play = stage(backends=3)
+    for port in range(6):
+        play.open_failures.append(DropReason.NO_PORT)
+        play.client(client_at(port), b"x")
+        play.commands()
+    assert sum(each.flows for each in play.cluster.backends) == 6, "by their second choice"
+    assert play.shed() == {}
 
 
 def test_the_second_choice_may_fail_for_another_reason(stage: Stage) -> None:

@@ -177,7 +177,7 @@ class Model:
         assert choice in self.usable()
         out.append(opens(self.serial, choice))
         failure = next(failures, "")
-        if failure == "unreachable" and len(self.usable()) > 1:
+        if failure not in ("", "no_descriptor") and len(self.usable()) > 1:
             first, choice = choice, next(choices)
             assert choice in self.usable()
             assert choice != first

@@ -64,6 +64,7 @@ def test_a_train_of_ten_with_three_requests_a_flow(stage: Stage) -> None:
     )
     play.client(A, b"10", b"11", b"12")
     play.expect(sends(4, b"10", b"11"), opens(5, "b0"), sends(5, b"12"))
+    assert {flow.predecessor for flow in play.flows.values()} == {None}, "no chain of dead flows"
 
 
 def test_per_query_balancing_spreads_400_datagrams_evenly(stage: Stage) -> None:
@@ -297,7 +298,7 @@ def test_an_undone_successor_leaves_no_trace(stage: Stage) -> None:
     play.client(A, b"1", b"2")
     play.commands()
     for attempt in (2, 3):
-        play.open_failures.append(DropReason.NO_PORT)
+        play.open_failures.append(DropReason.NO_DESCRIPTOR)
         play.client(A, b"again")
         play.expect(opens(attempt, "b1"), sends(1, b"again"))
     play.client(A, b"3")
@@ -408,6 +409,15 @@ def test_the_old_flow_of_a_removed_backend_carries_on_where_no_other_is(stage: S
     play.client(A, b"z")
     play.expect()
     assert play.dropped() == {"no_backend": 1}
+
+
+def test_a_later_end_does_not_put_off_an_earlier_one(stage: Stage) -> None:
+    play = removed(stage, back_timeout=60.0)
+    play.manager.backend_removed(play.flows[1].backend, play.now + 20.0)
+    play.fire()
+    play.expect()
+    play.wait(10.0)
+    play.expect(closes(1, "backend_removed"))
 
 
 def test_no_drain_time_at_all(stage: Stage) -> None:

@@ -7,10 +7,13 @@ Nothing here asks the operating system; names are never looked up.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 PORT_MAX = 65_535
+HOSTS_KEPT = 4_096
+"""Parsed hosts that are remembered: a client that comes back is not parsed again."""
 
 
 class Address(NamedTuple):
@@ -43,6 +46,7 @@ class Address(NamedTuple):
         return f"[{self.ip}]:{self.port}" if self.ip.version == 6 else f"{self.ip}:{self.port}"
 
 
+@lru_cache(maxsize=HOSTS_KEPT)
 def normal_ip(host: str) -> IPv4Address | IPv6Address:
     """The IP address that `host` spells; v4-mapped becomes IPv4.
 

@@ -25,7 +25,9 @@ class Admission:
 
     def bar(self, client: Address) -> DropReason | None:
         """Why this client may have no flow at any time; None: it may."""
-        if client.ip in self._deny or (self._allow and client.ip not in self._allow):
+        if self._deny and client.ip in self._deny:
+            return DropReason.DENIED
+        if self._allow and client.ip not in self._allow:
             return DropReason.DENIED
         if client.port == 0 or client in self._own:
             return DropReason.BAD_SOURCE

@@ -22,6 +22,7 @@ class Backend:
         "request_bytes",
         "requests",
         "settings",
+        "socket_address",
         "turn",
         "unreachable",
         "up",
@@ -30,6 +31,8 @@ class Backend:
 
     def __init__(self, settings: BackendSettings, seed: bytes) -> None:
         self.settings = settings
+        self.socket_address = (settings.address.host, settings.address.port)
+        """Its address as sockets want it."""
         self.weight = settings.weight
         self.draining = settings.state == "drain"
         self.up = True

@@ -1,4 +1,7 @@
-"""A listener's counters: plain integers that only grow, read by snapshots and metrics."""
+"""A listener's counters: plain integers, read by snapshots and metrics.
+
+They only grow, but for what the kernel refused in the same step: that is taken back.
+"""
 
 from __future__ import annotations
 

@@ -85,12 +85,13 @@ class OwnAddresses:
     these are. Loopback is always local.
     """
 
-    __slots__ = ("_exact", "_hosts", "_wildcards")
+    __slots__ = ("_exact", "_hosts", "_ports", "_wildcards")
 
     def __init__(
         self, listeners: Iterable[Address], hosts: Iterable[IPv4Address | IPv6Address] = ()
     ) -> None:
         listeners = tuple(listeners)
+        self._ports = frozenset(address.port for address in listeners)
         self._exact = frozenset(address for address in listeners if not address.is_wildcard)
         self._wildcards = frozenset(
             (version, address.port)
@@ -105,6 +106,8 @@ class OwnAddresses:
         self._hosts = frozenset(hosts)
 
     def __contains__(self, client: Address) -> bool:
+        if client.port not in self._ports:
+            return False  # nearly all clients, and the cheapest to tell
         if client in self._exact:
             return True
         on_wildcard = (client.ip.version, client.port) in self._wildcards

@@ -8,8 +8,9 @@ order, before it brings the next input. The theory in six rules:
 2. A flow leaves when it has no client datagrams left to take, and never returns.
 3. A request counts when it is handed to the shell; what the kernel refused is taken back.
 4. A flow whose deadline has passed is not closed but read once more; only silence closes it.
-5. Whatever handles many flows handles at most CLOSES_PER_FIRING of them and goes on at the next
-   firing; a round admits at most ADMISSIONS_PER_ROUND.
+5. Whatever handles many flows closes or moves at most CLOSES_PER_FIRING of them, and visits at
+   most VISITS_PER_FIRING, before other work has its turn; a round admits at most
+   ADMISSIONS_PER_ROUND.
 6. What is dropped is counted by its reason and answered by nobody.
 """
 
@@ -41,6 +42,8 @@ from udplb.core.sweep import Sweep
 from udplb.core.train import Train
 
 CLOSES_PER_FIRING = 256
+VISITS_PER_FIRING = 2_048
+"""Flows with traffic that one firing puts in line again: about a millisecond."""
 ADMISSIONS_PER_ROUND = 64
 LOOK_AGAIN_S = 2 / TICKS_PER_SECOND
 """A flow that is being read once more stands in line again, in case the shell does not answer."""
@@ -138,17 +141,17 @@ class FlowManager:
     ) -> Sequence[Command]:
         """The shell could not open the upstream, for no_descriptor, no_port or unreachable.
 
-        A backend that cannot be reached is replaced once by another; else the admission is undone
-        and the train is carried by the client's leaving flow, or dropped.
+        A backend that cannot be reached, or towards which no port is left, is replaced once by
+        another; else the admission is undone and the train is carried by the client's leaving
+        flow, or dropped.
         """
         commands: list[Command] = []
         first = flow.backend
         self.cluster.select_undone(first)
         if reason is DropReason.UNREACHABLE:
             first.unreachable += 1
-            other = None
-            if not flow.second_choice:
-                other = self.cluster.select(flow.client, without=first)
+        if reason is not DropReason.NO_DESCRIPTOR and not flow.second_choice:
+            other = self.cluster.select(flow.client, without=first)
             if other is not None:
                 self._books.move(flow, other)
                 flow.second_choice = True
@@ -206,18 +209,23 @@ class FlowManager:
     # Time
 
     def next_deadline(self) -> float:
-        """When `deadline_passed` has something to do; infinity while no flow lives."""
+        """When `deadline_passed` has something to do; infinity while no flow lives.
+
+        0 while a sweep goes on.
+        """
         return 0.0 if self._sweeps else self._deadlines.next()
 
     def deadline_passed(self, now: float) -> Sequence[Command]:
         """Handle what is due by `now`, at most CLOSES_PER_FIRING closes and leaves of it.
 
         Afterwards the next deadline is later than `now`, or that many were made or asked for, or
-        a sweep has more flows to visit.
+        there are more flows to visit.
         """
         commands: list[Command] = []
         budget = self._sweep(now, commands, CLOSES_PER_FIRING)
-        while budget > 0 and (flow := self._deadlines.pop(now)) is not None:
+        visits = VISITS_PER_FIRING
+        while min(budget, visits) > 0 and (flow := self._deadlines.pop(now)) is not None:
+            visits -= 1
             due = flow.due()
             if due > now:
                 self._deadlines.put(flow, due, now)
@@ -290,9 +298,6 @@ class FlowManager:
         commands: list[Command],
     ) -> None:
         """A train of a client that has no current flow: admit one, or refuse it."""
-        if self._admissions_left == 0:
-            commands.append(Postpone(client_address, local, train))
-            return
         client = client_of(client_address)
         reason = self._admission.bar(client)
         if reason is not None:
@@ -303,6 +308,9 @@ class FlowManager:
             if opening is None:
                 return
             train = opening
+        if self._admissions_left == 0:
+            commands.append(Postpone(client_address, local, train))
+            return
         reason = self._admission.shed(now, client)
         backend = None
         if reason is None:

@@ -103,7 +103,7 @@ class Train:
 
 
 def runs_of(datagrams: Sequence[bytes]) -> list[Run]:
-    """The datagrams as the fewest runs that the rules allow, order kept.
+    """The datagrams as runs that the rules allow, each as long as it can be, order kept.
 
     A run is two or more datagrams of one size and at most one shorter, non-empty tail;
     everything else goes alone.

@@ -32,7 +32,7 @@ from udplb.engine.inlet import switch_coalescing_on, worth_coalescing
 from udplb.engine.listener import Listener
 from udplb.engine.outlet import SEGMENT_ANY, SEGMENT_NONE, ClientOutlet, Trouble
 from udplb.engine.poller import WRITABLE, new_poller
-from udplb.engine.ports import Ports
+from udplb.engine.ports import Ports, family_of
 from udplb.engine.upstream import OpenError, Upstream, open_socket
 
 POLL_EVENTS_MAX = 64
@@ -267,7 +267,7 @@ class Datapath:
         """Open the flow's upstream; the core's answer to how that went."""
         manager = listener.manager
         try:
-            sock, port, strays = open_socket(flow.backend.address, self._ports, now)
+            sock, port, strays = open_socket(flow.backend.socket_address, self._ports, now)
         except OpenError as error:
             return manager.open_failed(now, flow, train, error.reason)
         to_client = ClientOutlet(
@@ -288,7 +288,7 @@ class Datapath:
         old = self._upstreams.pop(flow.upstream)
         self._closing.append(old)
         try:
-            sock, port, strays = open_socket(flow.backend.address, self._ports, now)
+            sock, port, strays = open_socket(flow.backend.socket_address, self._ports, now)
         except OpenError:
             # Nothing better is to be had: the old one goes on, its route may come back.
             self._closing.pop()
@@ -325,7 +325,7 @@ class Datapath:
             upstream.sock.close()
             if upstream.port is not None:
                 backend = upstream.backend
-                self._ports.release(backend.ip.version, upstream.port)
+                self._ports.release(family_of(backend), upstream.port)
                 self._ports.give_back(backend, upstream.port, now)
         self._closing.clear()
 

@@ -31,12 +31,14 @@ class _Writer(QueueListener):
     """Ends even where the queue is full: the oldest lines make room for the end."""
 
     def enqueue_sentinel(self) -> None:
+        lines = self.queue
+        assert isinstance(lines, queue.Queue)
         while True:
             try:
                 return super().enqueue_sentinel()
             except queue.Full:
                 with suppress(queue.Empty):
-                    self.queue.get_nowait()
+                    lines.get_nowait()
 
 
 def escaped(text: str) -> str:

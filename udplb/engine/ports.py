@@ -9,17 +9,20 @@ Elsewhere than on Linux the kernel chooses.
 from __future__ import annotations
 
 import random
+import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from udplb.core.address import Address
 from udplb.engine.kernel import LINUX
 
 RESTED_CHOICE = 64
 """A port is drawn from so many of the longest-rested, so that none can be foretold."""
 SHARE_LEFT_TO_OTHERS = 5
 """One in so many ports of the range stays free for probes and other programs."""
+
+SocketAddress = tuple[str, int]
+"""A backend's host and port, as sockets want it; the key of its pool."""
 
 _PROC = Path("/proc/sys/net/ipv4")
 
@@ -44,6 +47,11 @@ def usable_ports(listener_ports: Iterable[int]) -> Sequence[int]:
     return ports[len(ports) // SHARE_LEFT_TO_OTHERS :]
 
 
+def family_of(backend: SocketAddress) -> socket.AddressFamily:
+    """The address family of a backend."""
+    return socket.AF_INET6 if ":" in backend[0] else socket.AF_INET
+
+
 class _Pool:
     """The ports towards one backend address."""
 
@@ -62,7 +70,7 @@ class Ports:
     def __init__(self, order: Sequence[int], rest_s: float) -> None:
         self._order = order
         self._rest_s = rest_s
-        self._pools: dict[Address, _Pool] = {}
+        self._pools: dict[SocketAddress, _Pool] = {}
         self._held: dict[tuple[int, int], int] = {}
         self._random = random.Random()
 
@@ -71,7 +79,7 @@ class Ports:
         """Whether there is nothing to choose from here."""
         return not self._order
 
-    def take(self, backend: Address, now: float) -> int | None:
+    def take(self, backend: SocketAddress, now: float) -> int | None:
         """A rested port towards this backend; None if there is none."""
         pool = self._pools.get(backend)
         if pool is None:
@@ -92,26 +100,26 @@ class Ports:
     def _is_rested(self, entry: tuple[float, int], now: float) -> bool:
         return entry[0] + self._rest_s <= now
 
-    def give_back(self, backend: Address, port: int, now: float) -> None:
+    def give_back(self, backend: SocketAddress, port: int, now: float) -> None:
         """The port's socket is closed, or somebody else held the port: let it rest."""
         self._pools[backend].resting.append((now, port))
 
-    def give_back_unused(self, backend: Address, port: int) -> None:
+    def give_back_unused(self, backend: SocketAddress, port: int) -> None:
         """Nothing was ever sent from the port: it needs no rest."""
         self._pools[backend].resting.appendleft((float("-inf"), port))
 
-    def holds(self, version: int, port: int) -> bool:
-        """Whether an upstream socket of ours, of this IP version, is bound to the port."""
-        return (version, port) in self._held
+    def holds(self, family: int, port: int) -> bool:
+        """Whether an upstream socket of ours, of this address family, is bound to the port."""
+        return (family, port) in self._held
 
-    def hold(self, version: int, port: int) -> None:
+    def hold(self, family: int, port: int) -> None:
         """Another upstream socket is bound to the port."""
-        key = (version, port)
+        key = (family, port)
         self._held[key] = self._held.get(key, 0) + 1
 
-    def release(self, version: int, port: int) -> None:
+    def release(self, family: int, port: int) -> None:
         """One upstream socket that was bound to the port is closed."""
-        key = (version, port)
+        key = (family, port)
         holders = self._held[key] - 1
         if holders:
             self._held[key] = holders

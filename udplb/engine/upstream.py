@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from udplb.core.address import Address
 from udplb.core.flow import Flow
 from udplb.core.reasons import DropReason
 from udplb.core.train import Train
+from udplb.engine import kernel
 from udplb.engine.egress import EgressQueue
 from udplb.engine.errors import OPEN_REASONS, Failure, failure_of
 from udplb.engine.inlet import segment_of
 from udplb.engine.kernel import GRO_SIZE, RECEIVE_MAX
 from udplb.engine.outlet import BackendOutlet, ClientOutlet
-from udplb.engine.ports import Ports
+from udplb.engine.ports import Ports, SocketAddress, family_of
 
 if TYPE_CHECKING:
     from udplb.engine.listener import Listener
@@ -27,6 +27,7 @@ ROUND_ERRORS = 8
 PORT_TRIES = 16
 STRAYS_MAX = 1_024
 
+_DATAGRAMS = socket.SOCK_DGRAM | getattr(socket, "SOCK_NONBLOCK", 0)
 _GRO_SPACE = socket.CMSG_SPACE(GRO_SIZE.size)
 
 
@@ -64,7 +65,7 @@ class Upstream:
     ) -> None:
         self.flow = flow
         self.listener = listener
-        self.backend = flow.backend.address
+        self.backend = flow.backend.socket_address
         """Whom the socket is connected to, and whose pool the port goes back to."""
         self.sock = sock
         self.fd = sock.fileno()
@@ -130,30 +131,31 @@ class Upstream:
 
 
 def open_socket(
-    backend: Address, ports: Ports, now: float
+    backend: SocketAddress, ports: Ports, now: float
 ) -> tuple[socket.socket, int | None, int]:
     """A socket that is connected to the backend, its port, and how many strays were in it.
 
     Raises OpenError, having left nothing open.
     """
-    version = backend.ip.version
+    family = family_of(backend)
     try:
-        sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+        sock = socket.socket(family, _DATAGRAMS)
     except OSError as error:
         raise OpenError(_open_reason(error)) from None
     port: int | None = None
     try:
-        sock.setblocking(False)
-        if version == 6:
+        if not kernel.LINUX:
+            sock.setblocking(False)
+        if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if not ports.chosen_by_kernel:
             port = _bind_to_port(sock, backend, ports, now)
-        sock.connect((backend.host, backend.port))
+        sock.connect(backend)
         return sock, port, _discard_strays(sock)
     except (OSError, OpenError) as error:
         sock.close()
         if port is not None:
-            ports.release(version, port)
+            ports.release(family, port)
             ports.give_back_unused(backend, port)
         if isinstance(error, OpenError):
             raise
@@ -164,21 +166,21 @@ def _open_reason(error: OSError) -> DropReason:
     return OPEN_REASONS.get(failure_of(error), DropReason.UNREACHABLE)
 
 
-def _bind_to_port(sock: socket.socket, backend: Address, ports: Ports, now: float) -> int:
+def _bind_to_port(sock: socket.socket, backend: SocketAddress, ports: Ports, now: float) -> int:
     """Bind to a rested port; OpenError(no_port) when none is to be had.
 
     The first socket on a port binds plainly: EADDRINUSE then proves that nobody else holds it.
     Those that follow share it with SO_REUSEPORT, and only among ourselves. All pools hand the
     ports out in one order, so that the next port is likely one that we hold already.
     """
-    version = backend.ip.version
-    wildcard = "0.0.0.0" if version == 4 else "::"
+    family = sock.family
+    wildcard = "0.0.0.0" if family == socket.AF_INET else "::"
     shared = False
     for _ in range(PORT_TRIES):
         port = ports.take(backend, now)
         if port is None:
             break
-        held = ports.holds(version, port)
+        held = ports.holds(family, port)
         if held is not shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, held)
             shared = held
@@ -189,7 +191,7 @@ def _bind_to_port(sock: socket.socket, backend: Address, ports: Ports, now: floa
             continue
         if not shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        ports.hold(version, port)
+        ports.hold(family, port)
         return port
     raise OpenError(DropReason.NO_PORT)
 

@@ -22,8 +22,8 @@ import pytest
 
 from udplb.core.address import Address, normal_ip
 from udplb.core.settings import (
-    Balance,
     BackendSettings,
+    Balance,
     ClusterSettings,
     Configuration,
     EngineSettings,
@@ -223,9 +223,7 @@ def configuration(
         )
         for number, host in enumerate(hosts)
     )
-    engine = EngineSettings(
-        drain_timeout=drain_timeout, upstream_port_rest=rest, gso=gso, gro=gro
-    )
+    engine = EngineSettings(drain_timeout=drain_timeout, upstream_port_rest=rest, gso=gso, gro=gro)
     return Configuration(engine=engine, listeners=listeners, clusters=(cluster,))
 
 
@@ -273,6 +271,19 @@ class Proxy:
         """End at once; the last picture, which is exact."""
         self.engine.stop()
         return self.snapshot
+
+    def look_away(self) -> threading.Event:
+        """The engine's thread stands still until the event is set: what comes waits."""
+        over = threading.Event()
+        standing = threading.Event()
+
+        def stand_still() -> None:
+            standing.set()
+            over.wait(PATIENCE_S)
+
+        self.engine._post(stand_still)
+        standing.wait(PATIENCE_S)
+        return over
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command line: what a tired operator gets wrong is one line, the right exit code, no traceback."""
+"""The command line: what a tired operator gets wrong is one line and the right exit code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def free_port() -> int:
         return sock.name[1]
 
 
-def config(folder: Path, text: str = "", *, port: int = 0, backend: int = 9, drain: str = "30s") -> Path:
+def config(
+    folder: Path, text: str = "", *, port: int = 0, backend: int = 9, drain: str = "30s"
+) -> Path:
     file = folder / "udplb.toml"
     file.write_text(text or GOOD.format(port=port or free_port(), backend=backend, drain=drain))
     return file
@@ -204,8 +206,12 @@ def test_a_privileged_port_as_nobody(tmp_path: Path) -> None:
 
 
 def test_an_address_that_is_not_here(tmp_path: Path) -> None:
-    text = GOOD.format(port=5_353, backend=9, drain="1s").replace('"127.0.0.1:5353"', '"203.0.113.9:5353"')
-    assert "no such address" in complaint(udplb("run", "--headless", "-c", config(tmp_path, text)), 1)
+    text = GOOD.format(port=5_353, backend=9, drain="1s").replace(
+        '"127.0.0.1:5353"', '"203.0.113.9:5353"'
+    )
+    assert "no such address" in complaint(
+        udplb("run", "--headless", "-c", config(tmp_path, text)), 1
+    )
 
 
 # Signals

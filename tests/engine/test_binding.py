@@ -74,9 +74,7 @@ def test_only_the_wildcard_is_dual_stack() -> None:
 def test_an_address_in_use(host: str) -> None:
     taken = Udp("::1" if host == "::1" else "127.0.0.1")
     text = refusal(host, taken.name[1])
-    assert text == (
-        f"another program has it; find it with: ss -ulpn 'sport = :{taken.name[1]}'"
-    )
+    assert text == (f"another program has it; find it with: ss -ulpn 'sport = :{taken.name[1]}'")
 
 
 def test_an_address_that_is_not_ours() -> None:

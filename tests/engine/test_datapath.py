@@ -53,8 +53,7 @@ def test_every_refusal_of_a_train_is_counted(pieces: int) -> None:
         client, at = Udp(), ("127.0.0.1", p.port)
         client.sendto(b"first", at)
         p.until(lambda p: p.backends[0].refusals == 1)
-        blocked = threading.Event()
-        p.engine._post(blocked.wait)  # all of them in one round
+        blocked = p.look_away()  # all of them in one round
         for number in range(pieces):
             client.sendto(b"x" * (10 + number), at)
         blocked.set()
@@ -70,8 +69,7 @@ def test_replies_that_came_before_the_error_are_delivered() -> None:
         client, at = Udp(), ("127.0.0.1", p.port)
         client.sendto(b"query", at)
         _, upstream = backend.recvfrom(100)
-        blocked = threading.Event()
-        p.engine._post(blocked.wait)  # while the engine looks away ...
+        blocked = p.look_away()  # while the engine looks away ...
         for number in range(5):
             backend.sendto(b"answer %d" % number, upstream)
         backend.close()
@@ -89,8 +87,7 @@ def test_an_answer_and_an_error_in_one_reading_close_once() -> None:
         client = Udp()
         client.sendto(b"query", p.at)
         _, upstream = backend.recvfrom(100)
-        blocked = threading.Event()
-        p.engine._post(blocked.wait)
+        blocked = p.look_away()
         backend.sendto(b"answer", upstream)
         backend.close()
         next(iter(p.engine._datapath._upstreams.values())).sock.send(b"to the dead")
@@ -298,7 +295,9 @@ def test_beyond_the_bound_the_newest_are_dropped_as_queue_full() -> None:
         for number, datagram in enumerate([*kept, b"too much"]):
             client.sendto(datagram, p.at)
             p.until(
-                lambda p: p.listener.requests + p.listener.dropped.get("queue_full", 0) == number + 2
+                lambda p: (
+                    p.listener.requests + p.listener.dropped.get("queue_full", 0) == number + 2
+                )
             )
         assert p.listener.dropped == {"queue_full": 1}
         gate.shut = False
@@ -368,11 +367,8 @@ def test_a_full_socket_is_waited_for() -> None:
 def _slow_cable() -> None:
     need("ip")
     with neighbour(_echo):
-        subprocess.run(
-            "tc qdisc add dev here root tbf rate 20mbit burst 16kb latency 2s".split(),
-            check=True,
-            capture_output=True,
-        )
+        slow = "qdisc add dev here root tbf rate 20mbit burst 16kb latency 2s"
+        subprocess.run(["tc", *slow.split(" ")], check=True, capture_output=True)
         with proxy(configuration((THERE, PORT), listen="127.0.0.1", gso="off")) as p:
             client = Udp()
             client.ask(b"first", p.at)
@@ -548,9 +544,8 @@ def test_a_reopened_flow_loses_nothing_of_the_train(errnos: list[int]) -> None:
     ):
         client, at = Udp(), ("127.0.0.1", p.port)
         client.ask(b"first", at)
-        blocked = threading.Event()
-        p.engine._post(blocked.wait)  # all three as one train
-        script += errnos
+        blocked = p.look_away()  # all three as one train
+        script.extend(errnos)
         for datagram in (b"a", b"bb", b"ccc"):
             client.sendto(datagram, at)
         blocked.set()

@@ -6,7 +6,6 @@ import resource
 
 import pytest
 
-from udplb.engine import descriptors
 from udplb.engine.descriptors import KEPT_FREE, flows_that_fit, raise_descriptor_limit
 
 
@@ -50,6 +49,6 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_: object) -> None:
         raise ValueError("not permitted")
 
-    monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _: (256, 1 << 62))
-    monkeypatch.setattr(descriptors.resource, "setrlimit", refuse)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1 << 62))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
     assert raise_descriptor_limit() == 256

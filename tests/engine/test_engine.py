@@ -173,14 +173,13 @@ def test_a_drain_waits_for_requests_of_flows_that_leave() -> None:
 
 def test_postponed_trains_are_not_forgotten_by_a_drain() -> None:
     terms = FlowTerms(requests=1, responses=1)
-    with Servers() as servers, proxy(
-        configuration(*servers.names, terms=terms, listen="0.0.0.0", drain_timeout=5)
-    ) as p:
+    with (
+        Servers() as servers,
+        proxy(configuration(*servers.names, terms=terms, listen="0.0.0.0", drain_timeout=5)) as p,
+    ):
         client, at = Udp(), ("127.0.0.1", p.port)
-        blocked = threading.Event()
-        p.engine._post(blocked.wait)
+        blocked = p.look_away()
         client.send_run(b"".join(b"%04d" % number for number in range(128)), 4, at)
-        p.engine._post(p.engine._loop.call_soon, lambda: None)
         p.engine.drain()
         blocked.set()
         assert p.engine.wait(20)

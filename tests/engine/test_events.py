@@ -128,9 +128,10 @@ def test_flow_events_are_not_even_built_while_nobody_wants_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from udplb.engine import engine as engine_module
+    from udplb.engine import events
 
     built: list[object] = []
-    original = engine_module.event_of_flow
+    original = events.event_of_flow
 
     def counting(*arguments: object) -> object:
         built.append(arguments)

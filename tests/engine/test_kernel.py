@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_without_privilege_the_receive_buffer_is_cut_to_the_limit(
 ) -> None:
     need_linux()
     monkeypatch.setattr(kernel, "SO_RCVBUFFORCE", 9_999)  # refused, as for a plain user
-    limit = int(open("/proc/sys/net/core/rmem_max").read())
+    limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         assert kernel.grow_receive_buffer(sock, limit * 4) == limit
 

@@ -17,7 +17,9 @@ ANSWERED_ONCE = FlowTerms(responses=1)
 
 
 def numbered(count: int, size: int = 40) -> list[bytes]:
-    return [number.to_bytes(4, "big") + bytes([number % 251]) * (size - 4) for number in range(count)]
+    return [
+        number.to_bytes(4, "big") + bytes([number % 251]) * (size - 4) for number in range(count)
+    ]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -157,7 +159,10 @@ def test_fifty_queries_in_flight_get_fifty_answers(listen: str) -> None:
 @pytest.mark.parametrize("listen", ["127.0.0.1", "0.0.0.0"])
 def test_one_request_a_flow_spreads_one_socket_over_all_backends(listen: str, train: int) -> None:
     terms = FlowTerms(requests=1, responses=1)
-    with Servers(4) as servers, proxy(configuration(*servers.names, terms=terms, listen=listen)) as p:
+    with (
+        Servers(4) as servers,
+        proxy(configuration(*servers.names, terms=terms, listen=listen)) as p,
+    ):
         client, at = Udp(), ("127.0.0.1", p.port)
         queries = numbered(400)
         for start in range(0, 400, train):
@@ -192,9 +197,7 @@ def test_the_largest_datagram_passes_both_ways(listen: str, gro: str) -> None:
 def test_max_datagram_size_and_one_more(listen: str, limit: int) -> None:
     settings = configuration
     with Servers() as servers:
-        with proxy(
-            settings(*servers.names, listen=listen, max_datagram_size=limit)
-        ) as p:
+        with proxy(settings(*servers.names, listen=listen, max_datagram_size=limit)) as p:
             at = ("127.0.0.1", p.port)
             stranger = Udp()
             stranger.sendto(b"x" * (limit + 1), at)  # opens no flow
@@ -219,7 +222,10 @@ def test_replies_are_not_limited_by_max_datagram_size() -> None:
 
 def test_in_a_run_only_what_is_too_large_is_dropped() -> None:
     """[1000, 1000, 1000, 400] as one buffer of UDP_GRO, where 500 are allowed."""
-    with Servers() as servers, proxy(configuration(*servers.names, listen="0.0.0.0", max_datagram_size=500)) as p:
+    with (
+        Servers() as servers,
+        proxy(configuration(*servers.names, listen="0.0.0.0", max_datagram_size=500)) as p,
+    ):
         client, at = Udp(), ("127.0.0.1", p.port)
         client.send_run(b"x" * 3_000 + b"y" * 400, 1_000, at)
         assert client.recv(1_000) == b"y" * 400
@@ -283,14 +289,19 @@ def test_new_flows_per_second_sheds_by_its_own_reason() -> None:
         clients = [Udp() for _ in range(30)]
         for client in clients:
             client.sendto(b"x", p.at)
-        p.until(lambda p: p.listener.admitted + p.listener.dropped.get("new_flows_per_second", 0) == 30)
+        p.until(
+            lambda p: p.listener.admitted + p.listener.dropped.get("new_flows_per_second", 0) == 30
+        )
         assert 5 <= p.listener.admitted < 30
 
 
 def test_a_round_that_admits_much_loses_nothing() -> None:
     """More new clients, and successors, than one round may admit: the rest comes in the next."""
     terms = FlowTerms(requests=1)
-    with Servers(2) as servers, proxy(configuration(*servers.names, terms=terms, listen="0.0.0.0")) as p:
+    with (
+        Servers(2) as servers,
+        proxy(configuration(*servers.names, terms=terms, listen="0.0.0.0")) as p,
+    ):
         at = ("127.0.0.1", p.port)
         clients = [Udp() for _ in range(4)]
         queries = numbered(60, 100)
@@ -305,7 +316,9 @@ def test_a_round_that_admits_much_loses_nothing() -> None:
 # Bulk
 
 
-@pytest.mark.parametrize(("gso", "gro"), [("auto", "auto"), ("off", "off"), ("auto", "off"), ("off", "auto")])
+@pytest.mark.parametrize(
+    ("gso", "gro"), [("auto", "auto"), ("off", "off"), ("auto", "off"), ("off", "auto")]
+)
 @pytest.mark.parametrize("listen", ["127.0.0.1", "0.0.0.0", "::1", "::"])
 def test_bulk_senders_lose_no_datagram_and_no_boundary(listen: str, gso: str, gro: str) -> None:
     """32 datagrams of 1,200 bytes a call from four clients, and the same back."""
@@ -350,7 +363,10 @@ def test_mixed_sizes_keep_order_and_boundaries() -> None:
 @pytest.mark.parametrize("requests", [1, 5, 7, 64])
 def test_requests_end_flows_in_mid_train(requests: int) -> None:
     terms = FlowTerms(requests=requests)
-    with Servers(2) as servers, proxy(configuration(*servers.names, terms=terms, listen="0.0.0.0")) as p:
+    with (
+        Servers(2) as servers,
+        proxy(configuration(*servers.names, terms=terms, listen="0.0.0.0")) as p,
+    ):
         client, at = Udp(), ("127.0.0.1", p.port)
         queries = numbered(192, 1_200)
         for start in range(0, 192, 32):

@@ -120,9 +120,7 @@ def test_a_full_buffer_while_a_refused_run_goes_singly(at: int) -> None:
     [(errno.ECONNREFUSED, Failure.REFUSED), (errno.EHOSTUNREACH, Failure.UNREACHABLE)],
 )
 @pytest.mark.parametrize("at", range(6))
-def test_news_about_an_earlier_datagram_costs_none(
-    at: int, number: int, failure: Failure
-) -> None:
+def test_news_about_an_earlier_datagram_costs_none(at: int, number: int, failure: Failure) -> None:
     """Rule 5: the datagram of the call was not sent; it is sent again, and the errno is told."""
     kernel = Kernel(*[OK] * at, number)
     trouble = kernel.send(Train.of(MIXED))

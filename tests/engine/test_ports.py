@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from tests.harness import Servers, Udp, configuration, need_linux, proxy, until
 from tests.namespaces import in_namespace, set_port_range
-from udplb.core.address import Address
 from udplb.core.settings import Configuration, FlowTerms
 from udplb.engine.ports import RESTED_CHOICE, Ports, usable_ports
 
-A = Address(IPv4Address("127.0.0.1"), 53)
-B = Address(IPv4Address("127.0.0.1"), 54)
+A = ("127.0.0.1", 53)
+B = ("127.0.0.1", 54)
 
 
-def take_all(ports: Ports, backend: Address, now: float) -> list[int]:
+def take_all(ports: Ports, backend: tuple[str, int], now: float) -> list[int]:
     taken = []
     while (port := ports.take(backend, now)) is not None:
         taken.append(port)
@@ -126,7 +124,10 @@ def test_a_port_comes_back_only_after_its_rest() -> None:
     """Twenty ports, one query each: the next one finds none, and one after the rest does."""
     terms = FlowTerms(responses=1)
     seen: list[bytes] = []
-    with narrow(Servers(), 25) as servers, proxy(configuration(*servers.names, terms=terms, rest=2.0)) as p:
+    with (
+        narrow(Servers(), 25) as servers,
+        proxy(configuration(*servers.names, terms=terms, rest=2.0)) as p,
+    ):
         client = Udp("127.0.0.1", 9_000)
         for number in range(20):
             assert client.ask(b"%d" % number, p.at) == b"%d" % number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +27,7 @@ from udplb.engine.snapshot import FlowWindow
 
 NOW = 1_000.0
 BACKENDS = [
-    Backend(
-        BackendSettings(address=Address(IPv4Address("10.0.0.1"), 53 + n), name=f"b{n}"), b"0"
-    )
+    Backend(BackendSettings(address=Address(IPv4Address("10.0.0.1"), 53 + n), name=f"b{n}"), b"0")
     for n in range(3)
 ]
 
@@ -68,7 +66,7 @@ def ranked(query: FlowQuery, *listeners: Any) -> FlowWindow:
     raise AssertionError("no end")
 
 
-KEYS = {
+KEYS: dict[str, Callable[[Flow], float]] = {
     "bytes": lambda flow: flow.request_bytes + flow.reply_bytes,
     "datagrams": lambda flow: flow.requests + flow.replies,
     "age": lambda flow: NOW - flow.admitted_at,
@@ -80,9 +78,7 @@ KEYS = {
 @pytest.mark.parametrize("sort", ["bytes", "datagrams", "age", "idle"])
 def test_sorts_by_every_key_both_ways(sort: Any, ascending: bool) -> None:
     flows = [flow(serial) for serial in range(1, 2_000)]
-    window = ranked(
-        FlowQuery(sort=sort, ascending=ascending, limit=50), listener("l", flows)
-    )
+    window = ranked(FlowQuery(sort=sort, ascending=ascending, limit=50), listener("l", flows))
     key = KEYS[sort]
     by_id = {each.id: each for each in flows}
     values = [key(by_id[row.id]) for row in window.rows]
@@ -91,7 +87,10 @@ def test_sorts_by_every_key_both_ways(sort: Any, ascending: bool) -> None:
 
 
 def test_pages_are_disjoint_and_complete() -> None:
-    listeners = [listener("a", [flow(n) for n in range(1, 300)]), listener("b", [flow(n) for n in range(300, 700)])]
+    listeners = [
+        listener("a", [flow(n) for n in range(1, 300)]),
+        listener("b", [flow(n) for n in range(300, 700)]),
+    ]
     seen: list[int] = []
     for offset in range(0, 750, 50):
         window = ranked(FlowQuery(offset=offset, limit=50), *listeners)
@@ -101,7 +100,10 @@ def test_pages_are_disjoint_and_complete() -> None:
 
 
 def test_filters_by_listener_and_backend() -> None:
-    listeners = [listener("a", [flow(n) for n in range(1, 31)]), listener("b", [flow(n) for n in range(31, 91)])]
+    listeners = [
+        listener("a", [flow(n) for n in range(1, 31)]),
+        listener("b", [flow(n) for n in range(31, 91)]),
+    ]
     assert ranked(FlowQuery(listener="a", limit=99), *listeners).matched == 30
     window = ranked(FlowQuery(backend="b1", limit=99), *listeners)
     assert {row.backend for row in window.rows} == {"b1"}
@@ -110,7 +112,10 @@ def test_filters_by_listener_and_backend() -> None:
     assert ranked(FlowQuery(listener="c"), *listeners).matched == 0
 
 
-@pytest.mark.parametrize(("limit", "rows"), [(0, 0), (1, 1), (WINDOW_MAX, WINDOW_MAX), (WINDOW_MAX + 1, WINDOW_MAX), (-1, 0)])
+@pytest.mark.parametrize(
+    ("limit", "rows"),
+    [(0, 0), (1, 1), (WINDOW_MAX, WINDOW_MAX), (WINDOW_MAX + 1, WINDOW_MAX), (-1, 0)],
+)
 def test_the_window_is_bounded(limit: int, rows: int) -> None:
     flows = [flow(n) for n in range(1, WINDOW_MAX + 100)]
     assert len(ranked(FlowQuery(limit=limit), listener("l", flows)).rows) == rows
@@ -184,7 +189,9 @@ def test_flows_that_come_and_go_under_the_walk(seed: int) -> None:
     serial = 10_000
     while ranking.window is None:
         ranking.slice([one], lambda: NOW)
-        for gone in chance.sample(sorted(live - staying, key=lambda f: f.id), k=min(300, len(live - staying))):
+        for gone in chance.sample(
+            sorted(live - staying, key=lambda f: f.id), k=min(300, len(live - staying))
+        ):
             slab.remove(gone)
             gone.state = State.CLOSED
             live.remove(gone)

@@ -25,9 +25,11 @@ def picture() -> Snapshot:
             Udp().sendto(b"", p.at)
             p.engine.look_at_flows(FlowQuery())
             p.until(
-                lambda p: p.snapshot.window is not None
-                and p.listener.dropped
-                and p.snapshot.totals.replies == 5
+                lambda p: (
+                    p.snapshot.window is not None
+                    and p.listener.dropped
+                    and p.snapshot.totals.replies == 5
+                )
             )
             return p.snapshot
 
@@ -80,7 +82,6 @@ def test_rows_say_what_flows_did(snapshot: Snapshot) -> None:
 def test_the_kernels_own_losses_are_seen() -> None:
     """A listener that is not read in time: what its buffer did not take is in the picture."""
     import dataclasses
-    import threading
 
     settings = configuration(("127.0.0.1", 9), max_flows=1)
     (one,) = settings.listeners
@@ -88,8 +89,7 @@ def test_the_kernels_own_losses_are_seen() -> None:
         settings, listeners=(dataclasses.replace(one, receive_buffer=16_384),)
     )
     with proxy(settings) as p:
-        blocked = threading.Event()
-        p.engine._post(blocked.wait)
+        blocked = p.look_away()
         client = Udp()
         for _ in range(400):
             client.sendto(b"x" * 1_000, p.at)

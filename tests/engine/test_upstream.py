@@ -26,9 +26,8 @@ from udplb.engine.ports import Ports, usable_ports
 from udplb.engine.upstream import OpenError, Upstream, open_socket
 
 
-def address_of(sock: Udp) -> Address:
-    host, port = sock.name
-    return Address(ip_address(host), port)
+def address_of(sock: Udp) -> tuple[str, int]:
+    return sock.name
 
 
 def new_ports(*order: int) -> Ports:
@@ -44,23 +43,20 @@ def test_opens_connected_from_a_port_of_the_pool(host: str) -> None:
     assert strays == 0
     assert not sock.getblocking()
     assert port is not None
-    assert ports.holds(backend_version(host), port)
+    assert ports.holds(sock.family, port)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
     if host == "::1":
         assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
     sock.close()
 
 
-def backend_version(host: str) -> int:
-    return ip_address(host).version
-
-
 def test_the_first_on_a_port_binds_plainly_and_the_next_share_it() -> None:
     backends, ports = [Udp() for _ in range(4)], new_ports(*usable_ports(())[:1])
     opened = [open_socket(address_of(backend), ports, 0.0)[0] for backend in backends]
-    assert len({sock.getsockname() for sock in opened}) == 4 - 3 or len(
-        {sock.getsockname()[1] for sock in opened}
-    ) == 1
+    assert (
+        len({sock.getsockname() for sock in opened}) == 4 - 3
+        or len({sock.getsockname()[1] for sock in opened}) == 1
+    )
     for sock, backend in zip(opened, backends, strict=True):
         backend.sendto(b"for %d" % backend.name[1], ("127.0.0.1", sock.getsockname()[1]))
     for sock, backend in zip(opened, backends, strict=True):
@@ -112,7 +108,7 @@ class StrayedSocket(socket.socket):
 
 @pytest.fixture
 def strayed(monkeypatch: pytest.MonkeyPatch) -> type[StrayedSocket]:
-    monkeypatch.setattr(upstream_module.socket, "socket", StrayedSocket)
+    monkeypatch.setattr(socket, "socket", StrayedSocket)
     monkeypatch.setattr(StrayedSocket, "count", 3)
     return StrayedSocket
 
@@ -141,7 +137,7 @@ def test_a_flood_of_strays_opens_nothing(
             assert strays == count
             sock.close()
             assert port is not None
-            ports.release(4, port)
+            ports.release(socket.AF_INET, port)
             ports.give_back_unused(address_of(backend), port)
         else:
             with pytest.raises(OpenError) as failed:
@@ -174,7 +170,7 @@ def test_an_open_that_fails_leaves_nothing(
     backend, ports = Udp(), new_ports(*usable_ports(())[:1])
     before = len(os.listdir("/proc/self/fd"))
     with monkeypatch.context() as patch:
-        patch.setattr(upstream_module.socket, "socket", Failing)
+        patch.setattr(socket, "socket", Failing)
         with pytest.raises(OpenError) as failed:
             open_socket(address_of(backend), ports, 0.0)
     assert failed.value.reason is reason
@@ -197,14 +193,14 @@ def no_descriptors() -> Iterator[None]:
 
 def test_without_descriptors_says_so(no_descriptors: None) -> None:
     with pytest.raises(OpenError) as failed:
-        open_socket(Address(ip_address("127.0.0.1"), 9), Ports([40_000], 1.0), 0.0)
+        open_socket(("127.0.0.1", 9), Ports([40_000], 1.0), 0.0)
     assert failed.value.reason is DropReason.NO_DESCRIPTOR
 
 
 @in_namespace
 def test_without_a_route_says_so() -> None:
     with pytest.raises(OpenError) as failed:
-        open_socket(Address(ip_address("203.0.113.1"), 9), new_ports(), 0.0)
+        open_socket(("203.0.113.1", 9), new_ports(), 0.0)
     assert failed.value.reason is DropReason.UNREACHABLE
 
 

@@ -1,0 +1,139 @@
+"""Two knot servers behind the profile dns, asked by dnsperf: nothing is lost."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Udp, need, until
+from tests.programs import free_port, process, udplb
+
+pytestmark = pytest.mark.e2e
+
+NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+QUESTION = bytes.fromhex("1234 0100 0001 0000 0000 0000 04686f7374 07657861 6d706c65 00 0001 0001")
+SECONDS = 3
+
+ZONE = """$ORIGIN example.
+$TTL 60
+@ SOA ns hostmaster 1 60 60 60 60
+  NS ns
+ns A 192.0.2.1
+host A 192.0.2.2
+"""
+
+
+def answers(port: int) -> bool:
+    asker = Udp()
+    asker.settimeout(0.2)
+    try:
+        return asker.ask(QUESTION, ("127.0.0.1", port))[:2] == QUESTION[:2]
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+@contextmanager
+def knot(folder: Path) -> Iterator[int]:
+    """A name server with one zone; its port."""
+    folder.mkdir()
+    port = free_port()
+    (folder / "example.zone").write_text(ZONE)
+    (folder / "knot.conf").write_text(f"""
+server:
+    rundir: {folder}
+    listen: 127.0.0.1@{port}
+    udp-workers: 1
+    background-workers: 1
+database:
+    storage: {folder}
+template:
+  - id: default
+    storage: {folder}
+    journal-content: none
+    zonefile-load: whole
+zone:
+  - domain: example.
+    file: example.zone
+""")
+    with process([need("knotd"), "-c", folder / "knot.conf"]):
+        until(lambda: answers(port), "knot answers")
+        yield port
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
+    folder = tmp_path_factory.mktemp("knot")
+    with ExitStack() as stack:
+        yield [stack.enter_context(knot(folder / str(number))) for number in range(2)]
+
+
+@contextmanager
+def nginx(folder: Path, port: int, backends: list[int]) -> Iterator[None]:
+    """The same by nginx."""
+    listed = "".join(f"server 127.0.0.1:{backend}; " for backend in backends)
+    (folder / "nginx.conf").write_text(f"""load_module {NGINX_STREAM};
+daemon off; user root; worker_processes 1; worker_rlimit_nofile 20000;
+pid {folder}/nginx.pid; error_log stderr emerg;
+events {{ worker_connections 16000; }}
+stream {{
+  upstream u {{ {listed} }}
+  server {{ listen 127.0.0.1:{port} udp rcvbuf=4m; proxy_pass u; proxy_responses 1;
+            proxy_timeout 5s; }}
+}}
+""")
+    command = [need("nginx"), "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
+    with process(command) as running:
+        until(lambda: answers(port), "nginx forwards")
+        yield
+        running.terminate()
+        running.wait(10)
+
+
+def dnsperf(port: int, clients: int, folder: Path) -> tuple[int, int, float]:
+    """Sent, lost, and queries a second."""
+    (folder / "queries").write_text("host.example. A\nns.example. A\n")
+    done = subprocess.run(
+        [need("dnsperf"), "-s", "127.0.0.1", "-p", str(port), "-d", str(folder / "queries"),
+         "-c", str(clients), "-q", str(100 * clients), "-l", str(SECONDS)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    sent, lost, rate = (
+        re.search(rf"{what}:\s+([\d.]+)", done.stdout)
+        for what in ("Queries sent", "Queries lost", "Queries per second")
+    )
+    assert sent
+    assert lost
+    assert rate
+    return int(sent[1]), int(lost[1]), float(rate[1])
+
+
+def dropped_before(ports: list[int]) -> int:
+    """Queries that the kernel dropped because the name servers did not keep up."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(row[12]) for row in rows if int(row[1].rpartition(":")[2], 16) in ports)
+
+
+@pytest.mark.parametrize("clients", [1, 20])
+def test_no_query_is_lost(servers: list[int], tmp_path: Path, clients: int) -> None:
+    port = free_port()
+    before = dropped_before(servers)
+    with udplb(tmp_path, port, servers, cluster='profile = "dns"'):
+        sent, lost, rate = dnsperf(port, clients, tmp_path)
+    by_knot = dropped_before(servers) - before
+    beside = "no nginx here"
+    if NGINX_STREAM.exists():
+        port = free_port()
+        with nginx(tmp_path, port, servers):
+            _, nginx_lost, nginx_rate = dnsperf(port, clients, tmp_path)
+        beside = f"nginx {nginx_rate:,.0f}/s, {nginx_lost} lost"
+    print(
+        f"\ndnsperf -c {clients}: udplb {rate:,.0f}/s of {sent:,}, {lost} lost, {by_knot} of them"
+        f" by knot's socket buffers; {beside}"
+    )
+    assert sent > 100
+    assert lost <= by_knot, "2,000 queries in flight overflow knot's buffers, never ours"

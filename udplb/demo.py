@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -106,7 +107,7 @@ async def _demo(duration: float | None) -> int:
     try:
         snapshot = engine.start()
     except BindError as error:
-        print(f"udplb: {error}")
+        print(f"udplb: {error}", file=sys.stderr)
         return 1
     listener = snapshot.listeners[0].address
     print(f"proxy on {listener}; backends:", *(f"{LOOPBACK}:{port}" for port in ports))

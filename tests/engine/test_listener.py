@@ -341,6 +341,7 @@ def test_bulk_senders_lose_no_datagram_and_no_boundary(listen: str, gso: str, gr
             for client in clients:
                 assert client.gather(32) == train
         assert list(owners.values()) == [expected] * 4
+        p.until(lambda p: p.listener.requests == 4 * 32 * 12, "a picture of it all")
         assert p.listener.coalesces is (gro == "auto")
 
 

@@ -208,6 +208,11 @@ class FlowManager:
 
     # Time
 
+    @property
+    def sweeping(self) -> bool:
+        """Whether something that concerns many flows goes on."""
+        return bool(self._sweeps)
+
     def next_deadline(self) -> float:
         """When `deadline_passed` has something to do; infinity while no flow lives.
 

@@ -94,10 +94,18 @@ class Datapath:
             timer.cancel()
         listener.sock.close()
 
+    def end_flows(self, listener: Listener) -> None:
+        """Close all flows of the listener now, as the process ends."""
+        listener.manager.flows_ended(CloseReason.SHUTDOWN, lambda flow: True)
+        while listener.manager.sweeping:
+            self.deadline_passed(listener)
+
     def listener_readable(self, listener: Listener) -> None:
         """One round of a listener."""
+        if listener in self._unfinished:
+            return  # its next round is on its way
         now = self._now()
-        if listener.read_round(now) and listener not in self._unfinished:
+        if listener.read_round(now):
             self._unfinished[listener] = None
             self._loop.call_soon(self._finish, listener)
         self._round_ended(now, listener)

@@ -289,23 +289,22 @@ class Engine:
         )
         for listener in self._listeners:
             listener.manager.drain_began()
-        self._loop.call_later(timeout, self._close_the_rest)
+        self._loop.call_later(timeout, self._loop.stop)
         self._check_drained()
 
     def _check_drained(self) -> None:
-        if self._capacity.live == 0:
+        if self._capacity.live == 0 and not any(each.egress for each in self._listeners):
             self._loop.stop()
         else:
             self._loop.call_later(DRAIN_CHECK_S, self._check_drained)
 
-    def _close_the_rest(self) -> None:
-        self.closed_at_the_end = self._capacity.live
-        for listener in self._listeners:
-            listener.manager.flows_ended(CloseReason.SHUTDOWN, lambda flow: True)
-            self._datapath.deadline_passed(listener)
-
     def _tear_down(self) -> None:
+        """Close what still lives, each counted, then everything else."""
         self._state = "stopped"
+        if self.failure is None:
+            self.closed_at_the_end = self._capacity.live
+            for listener in self._listeners:
+                self._datapath.end_flows(listener)
         self._datapath.stop()
         self.snapshot = self._picture()
         for listener in self._listeners:
@@ -329,7 +328,7 @@ def _local_hosts() -> set[IPv4Address | IPv6Address]:
     for addresses in psutil.net_if_addrs().values():
         for each in addresses:
             try:
-                hosts.add(normal_ip(each.address))
+                hosts.add(normal_ip(each.address.partition("%")[0]))
             except ValueError:
                 continue  # a link-layer address
     return hosts

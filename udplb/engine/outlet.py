@@ -7,10 +7,11 @@ kernel refuses is sent singly, and runs of that segment size are off for this ou
 
 from __future__ import annotations
 
+import errno
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from udplb.core.train import Run, Train
@@ -22,10 +23,12 @@ SEGMENT_ANY = 1 << 16
 SEGMENT_NONE = 0
 """No runs: every datagram goes singly."""
 
+SEGMENTS_KEPT = 1_024
+
 Ancillary = list[tuple[int, int, bytes]]
 
 
-@cache
+@lru_cache(maxsize=SEGMENTS_KEPT)
 def _segment_option(segment: int) -> tuple[int, int, bytes]:
     """The control message that makes one call carry datagrams of `segment` bytes."""
     return (SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(segment))
@@ -113,7 +116,9 @@ class Outlet(ABC):
                 return False
             except OSError as error:
                 if error.errno in RUN_REFUSED:
-                    self.runs_below = min(self.runs_below, run.segment)
+                    # EIO: the device cannot segment at all; else it is this size that is too much.
+                    too_much = SEGMENT_NONE if error.errno == errno.EIO else run.segment
+                    self.runs_below = min(self.runs_below, too_much)
                     return False
                 if attempt == 0:
                     trouble.noted.append(failure_of(error))

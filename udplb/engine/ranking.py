@@ -23,7 +23,7 @@ LOOP_SHARE = 0.05
 """Of the loop's time, at most so much goes into walks."""
 GOOD_FOR_S = 2.0
 WINDOW_MAX = 1_000
-OFFSET_MAX = 100_000
+OFFSET_MAX = 10_000
 
 SortKey = Literal["bytes", "datagrams", "age", "idle"]
 

@@ -152,13 +152,17 @@ def open_socket(
             port = _bind_to_port(sock, backend, ports, now)
         sock.connect(backend)
         return sock, port, _discard_strays(sock)
-    except (OSError, OpenError) as error:
+    except OpenError:
+        sock.close()
+        if port is not None:
+            ports.release(family, port)
+            ports.give_back(backend, port, now)
+        raise
+    except OSError as error:
         sock.close()
         if port is not None:
             ports.release(family, port)
             ports.give_back_unused(backend, port)
-        if isinstance(error, OpenError):
-            raise
         raise OpenError(_open_reason(error)) from None
 
 

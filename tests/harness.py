@@ -13,7 +13,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from udplb.core.settings import (
 )
 from udplb.engine import engine as engine_module
 from udplb.engine.engine import Engine
+from udplb.engine.ports import usable_ports
 from udplb.engine.snapshot import BackendSnapshot, ListenerSnapshot, Snapshot
 
 REPOSITORY = Path(__file__).parent.parent
@@ -199,8 +200,9 @@ def configuration(
     gso: Offload = "auto",
     gro: Offload = "auto",
     source_affinity: bool = False,
+    port: int = 0,
 ) -> Configuration:
-    """One cluster, and a listener on port 0 of each address of `listen`."""
+    """One cluster, and a listener on `port` of each address of `listen`."""
     cluster = ClusterSettings(
         name="c",
         balance=balance,
@@ -215,7 +217,7 @@ def configuration(
     listeners = tuple(
         ListenerSettings(
             name=f"l{number}",
-            address=Address(normal_ip(host), 0),
+            address=Address(normal_ip(host), port),
             cluster="c",
             max_flows=max_flows,
             max_datagram_size=max_datagram_size,
@@ -305,3 +307,10 @@ def proxy(settings: Configuration, *, fails: bool = False) -> Iterator[Proxy]:
     for listener in running.engine._listeners:
         if len(listener.manager.slab) < 1_000:
             listener.manager.check_invariants()
+
+
+def ports_of_linux(listener_ports: Iterable[int] = ()) -> Sequence[int]:
+    """The ports that upstream sockets may have here, where they are ours to choose."""
+    ports = usable_ports(listener_ports)
+    assert ports is not None
+    return ports

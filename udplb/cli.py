@@ -6,6 +6,7 @@ runs: `udplb --version` does not wait for the engine.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -66,12 +67,12 @@ def run(*, config: ConfigFile = None, headless: bool = False) -> int:
         loaded = load(path)
     except ConfigError as error:
         return _complain(str(error), BAD_USAGE)
-    from udplb.engine.binding import BindError  # noqa: PLC0415
+    from udplb.engine.binding import StartError  # noqa: PLC0415
     from udplb.run import run_headless  # noqa: PLC0415
 
     try:
         return run_headless(loaded, str(path))
-    except BindError as error:
+    except StartError as error:
         return _complain(str(error), FAILED)
 
 
@@ -156,7 +157,7 @@ def _configuration_file(given: Path | None) -> Path:
     """The file that was given, or the first of the usual places that has one."""
     if given is not None:
         return given
-    return next((place for place in PLACES if place.exists()), PLACES[0])
+    return next((place for place in PLACES if os.path.exists(place)), PLACES[0])
 
 
 def _complain(message: str, code: int) -> int:

@@ -24,7 +24,7 @@ from udplb.core.settings import (
     FlowTerms,
     ListenerSettings,
 )
-from udplb.engine.binding import BindError
+from udplb.engine.binding import StartError
 from udplb.engine.engine import Engine
 from udplb.engine.snapshot import Snapshot
 
@@ -106,7 +106,7 @@ async def _demo(duration: float | None) -> int:
     engine = Engine(_configuration(ports))
     try:
         snapshot = engine.start()
-    except BindError as error:
+    except StartError as error:
         print(f"udplb: {error}", file=sys.stderr)
         return 1
     listener = snapshot.listeners[0].address

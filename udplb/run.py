@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections import deque
 from types import FrameType
 
 from udplb import __version__
@@ -17,42 +18,52 @@ SIGNAL_SEEN_WITHIN_S = 0.25
 """A signal that comes just before the main thread waits does not interrupt that wait: Python sees
 it after the wait. So waits are short."""
 
+SIGNALS_NOTED_MAX = 64
+
 _log = logging.getLogger(__name__)
 
 
 def run_headless(loaded: Loaded, filename: str) -> int:
-    """Forward until a signal ends it; the exit code. Raises BindError before anything forwards."""
+    """Forward until a signal ends it; the exit code. StartError before anything forwards."""
     settings = loaded.configuration.engine
     log = start_logging(settings.log_level, settings.log_format)
     try:
         for warning in loaded.warnings:
             _log.warning("%s", warning)
         engine = Engine(loaded.configuration)
-        snapshot = engine.start()
+        signals = _collect_signals()
         spare_the_datapath()
+        snapshot = engine.start()
         for line in start_lines(engine, snapshot, filename):
             print(line, flush=True)
-        _drain_on_signals(engine)
         while not engine.wait(SIGNAL_SEEN_WITHIN_S):
-            pass
+            while signals:
+                _obey(engine, signals.popleft())
         return _end(engine)
     finally:
         log.stop()
 
 
-def _drain_on_signals(engine: Engine) -> None:
+def _collect_signals() -> deque[int]:
+    """From now on signals are only noted: a handler runs in the middle of anything, even of a log
+    call, and must not take a lock."""
+    noted: deque[int] = deque(maxlen=SIGNALS_NOTED_MAX)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, note)
+    return noted
+
+
+def _obey(engine: Engine, number: int) -> None:
     """The first signal drains, a second one ends at once."""
-
-    def drain(number: int, frame: FrameType | None) -> None:
-        _log.info("%s: draining; once more ends at once", signal.Signals(number).name)
-        engine.drain()
-
-    def ignore(number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGHUP:
         _log.warning("SIGHUP: this version does not reload; restart it to change the file's terms")
-
-    signal.signal(signal.SIGTERM, drain)
-    signal.signal(signal.SIGINT, drain)
-    signal.signal(signal.SIGHUP, ignore)
+        return
+    _log.info("%s: draining; once more ends at once", signal.Signals(number).name)
+    engine.drain()
 
 
 def _end(engine: Engine) -> int:

@@ -23,7 +23,7 @@ from udplb.core.cluster import Cluster
 from udplb.core.counters import Drop
 from udplb.core.flow import ClientAddress
 from udplb.core.limits import Capacity
-from udplb.core.manager import ADMISSIONS_PER_ROUND
+from udplb.core.manager import ADMISSIONS_PER_ROUND, REOPEN_PAUSE_S
 from udplb.core.reasons import DropReason
 
 A = client_at(1)
@@ -417,13 +417,14 @@ def test_an_admission_whose_opening_failed_was_never_made(
     play.expect(opens(5, "b0"), sends(5, b"x"))
 
 
-def test_an_undone_admission_frees_its_place_in_the_round(stage: Stage) -> None:
+def test_an_undone_admission_has_used_its_place_in_the_round(stage: Stage) -> None:
+    """A failed opening costs as much as one that succeeds: a flood of them is bounded, too."""
     play = stage()
     play.open_failures.extend([DropReason.NO_DESCRIPTOR] * 10)
     crowd = [(client_at(number), [b"x"]) for number in range(ADMISSIONS_PER_ROUND + 10)]
     play.round(*crowd)
-    assert len(play.live) == ADMISSIONS_PER_ROUND
-    assert not any(line.verb == "postpones" for line in play.commands())
+    assert len(play.live) == ADMISSIONS_PER_ROUND - 10
+    assert sum(line.verb == "postpones" for line in play.commands()) == 10
 
 
 def test_round_robin_goes_on_as_if_the_failed_turn_had_not_been(stage: Stage) -> None:
@@ -555,6 +556,25 @@ def test_a_lost_route_opens_the_upstream_anew_once(stage: Stage) -> None:
     play.expect(answers(1, b"Y"))
     play.lost(1, b"z")
     play.expect(reopens(1), sends(1, b"z"))
+
+
+def test_a_route_that_is_gone_for_long_is_tried_again_and_again(stage: Stage) -> None:
+    """Its client sends on, so the flow never idles out; and no reply may ever come."""
+    play = stage()
+    play.client(A, b"x")
+    play.commands()
+    play.open_failures.append(DropReason.UNREACHABLE)
+    play.lost(1, b"x")
+    play.expect(reopens(1))
+    for pause, lines in (
+        (REOPEN_PAUSE_S - 0.001, []),
+        (0.001, [reopens(1), sends(1, b"x")]),
+    ):
+        play.now += pause
+        play.client(A, b"x")
+        play.expect(sends(1, b"x"))
+        play.lost(1, b"x")
+        play.expect(*lines)
 
 
 def test_an_upstream_that_cannot_be_opened_anew_loses_the_train(stage: Stage) -> None:

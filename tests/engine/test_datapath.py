@@ -431,6 +431,50 @@ def test_a_local_address_that_goes_away() -> None:
 
 
 @in_namespace
+def test_a_local_address_that_goes_away_while_the_client_sends_on() -> None:
+    """What is sent in the gap finds no route; that must not be the end of the flow's luck."""
+    with neighbour(_echo):
+        ip("addr del " + HERE + "/24 dev here")
+        ip("addr add 10.99.0.9/24 dev here")
+        with proxy(configuration((THERE, PORT), listen="127.0.0.1")) as p:
+            client = Udp()
+            assert client.ask(b"before", p.at) == b"before"
+            ip("addr del 10.99.0.9/24 dev here")
+            client.sendto(b"lost", p.at)
+            p.until(lambda p: p.listener.dropped.get("unreachable") == 1)
+            ip("addr add 10.99.0.10/24 dev here")
+
+            def answered() -> bool:
+                client.sendto(b"again", p.at)
+                return bool(client.waiting())
+
+            until(answered, "the flow finds the new address")
+            assert p.listener.admitted == 1, "by the flow that it has"
+
+
+@in_namespace
+def test_link_local_listeners_and_backends() -> None:
+    """Their addresses mean something only with the zone, at both ends."""
+    ip("link add d0 type veth peer name d1")
+    ip("link set d1 up")
+    ip("link set d0 up")
+    ip("addr add fe80::1234/64 dev d0 nodad")
+    zone = socket.if_nametoindex("d0")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as backend:
+        backend.bind(("fe80::1234", 0, 0, zone))
+        backend.settimeout(10)
+        at = ("fe80::1234%d0", backend.getsockname()[1])
+        client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with client, proxy(configuration(at, listen="fe80::1234%d0")) as p:
+            client.settimeout(10)
+            client.connect(("fe80::1234", p.port, 0, zone))
+            client.send(b"ask")
+            datagram, upstream = backend.recvfrom(100)
+            backend.sendto(datagram + b"ed", upstream)
+            assert client.recv(100) == b"asked"
+
+
+@in_namespace
 def test_no_route_at_all_is_counted_and_heals() -> None:
     with neighbour(_echo), proxy(configuration((THERE, PORT), listen="127.0.0.1")) as p:
         client = Udp()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +26,7 @@ from tests.harness import (
 from udplb.core.manager import FlowManager
 from udplb.core.settings import FlowTerms
 from udplb.engine import engine as engine_module
-from udplb.engine.binding import BindError
+from udplb.engine.binding import BindError, StartError
 from udplb.engine.datapath import Datapath
 from udplb.engine.engine import Engine
 from udplb.engine.events import DrainBegan, EngineStarted, EngineStopped, ListenerBound
@@ -68,7 +70,7 @@ def test_a_listener_that_cannot_be_bound_leaves_nothing() -> None:
 
 def test_a_bug_at_the_start_is_raised_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> None:
-        raise OSError("no file descriptors")
+        raise RuntimeError("a bug")
 
     monkeypatch.setattr(engine_module, "usable_ports", broken)
     engine = Engine(configuration(("127.0.0.1", 9)))
@@ -84,8 +86,50 @@ def test_a_bug_at_the_start_is_raised_and_not_waited_for(monkeypatch: pytest.Mon
     starter.start()
     starter.join(10)
     assert not starter.is_alive(), "start() waits for ever"
-    assert isinstance(raised[0], OSError)
+    assert isinstance(raised[0], RuntimeError)
     assert engine.wait(10)
+
+
+def test_what_the_system_refuses_at_the_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(engine_module, "usable_ports", broken)
+    engine = Engine(configuration(("127.0.0.1", 9)))
+    with pytest.raises(StartError, match=r"^cannot start: too many open files; .*ulimit -n\)$"):
+        engine.start()
+    assert engine.wait(10)
+
+
+def test_a_backend_that_is_our_own_listener_is_refused() -> None:
+    """By any address of this machine, where the listener has them all."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    hosts = [each for each in engine_module._local_hosts() if each.version == 4]
+    assert hosts
+    for host in hosts:
+        settings = configuration((str(host), port), listen="0.0.0.0", port=port)
+        with pytest.raises(StartError, match="is one of our own listeners"):
+            Engine(settings).start()
+
+
+def test_a_full_epoll_sheds_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ENOSPC: fs.epoll.max_user_watches is shared with other programs of the user."""
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        client = Udp()
+        assert client.ask(b"before", p.at) == b"before"
+        poller = p.engine._datapath._poller
+
+        def full(fd: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(poller, "watch", full)
+            Udp().sendto(b"shed", p.at)
+            p.until(lambda p: p.listener.shed == {"no_descriptor": 1})
+        assert client.ask(b"after", p.at) == b"after"
+        assert Udp().ask(b"new", p.at) == b"new"
 
 
 def test_stop_is_stop_and_may_come_twice() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.harness import REPOSITORY
+from udplb.engine.garbage import FEW_FLOWS, MANY_FLOWS, MemoryReturn
 
 SCRIPT = f"""
 import gc, sys, time
@@ -54,3 +55,14 @@ def test_flows_make_no_cycles_and_no_full_collection_runs() -> None:
 
 def test_this_process_was_left_alone() -> None:
     assert gc.get_threshold()[2] < 1_000_000
+
+
+def test_memory_is_given_back_when_most_of_many_flows_have_ended() -> None:
+    memory = MemoryReturn()
+    assert not memory.flows_live(MANY_FLOWS - 1)
+    assert not memory.flows_live(0), "there were not many"
+    assert not memory.flows_live(MANY_FLOWS)
+    assert not memory.flows_live(FEW_FLOWS + 1)
+    assert memory.flows_live(FEW_FLOWS)
+    assert memory.flows_live(0), "and once more for the last ones"
+    assert not memory.flows_live(0)

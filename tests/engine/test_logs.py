@@ -52,7 +52,7 @@ def test_text_lines() -> None:
 def test_json_lines() -> None:
     line = JsonFormatter().format(record('bad "news"\x1b\n'))
     assert "\n" not in line
-    assert json.loads(line)["message"] == 'bad "news"\x1b\n'
+    assert json.loads(line)["message"] == 'bad "news"\\x1b\\n'
     assert json.loads(line)["level"] == "warning"
     assert "\x1b" not in line
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Servers, Udp, configuration, need_linux, proxy, until
+from tests.harness import Servers, Udp, configuration, need_linux, ports_of_linux, proxy, until
 from tests.namespaces import in_namespace, set_port_range
 from udplb.core.settings import Configuration, FlowTerms
-from udplb.engine.ports import RESTED_CHOICE, Ports, usable_ports
+from udplb.engine.ports import RESTED_CHOICE, Ports
 
 A = ("127.0.0.1", 53)
 B = ("127.0.0.1", 54)
@@ -81,21 +81,22 @@ def test_knows_what_we_hold_by_family() -> None:
 
 
 def test_the_kernel_chooses_where_there_is_no_order() -> None:
-    assert Ports((), 1.0).chosen_by_kernel
+    assert Ports(None, 1.0).chosen_by_kernel
+    assert Ports((), 1.0).take(("127.0.0.1", 9), 0.0) is None, "no port at all is no free choice"
     assert not Ports([1], 1.0).chosen_by_kernel
 
 
 def test_usable_ports_are_most_of_the_range_in_no_order() -> None:
     need_linux()
     first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    ports = usable_ports([first + 1, first + 2])
+    ports = ports_of_linux([first + 1, first + 2])
     assert len(ports) == pytest.approx((last - first) * 0.8, rel=0.1)
     assert len(set(ports)) == len(ports)
     assert min(ports) >= first
     assert max(ports) <= last
     assert not {first + 1, first + 2} & set(ports)
     assert list(ports) != sorted(ports)
-    assert list(ports) != list(usable_ports([first + 1, first + 2]))
+    assert list(ports) != list(ports_of_linux([first + 1, first + 2]))
 
 
 def narrow(servers: Servers, count: int) -> Servers:
@@ -113,7 +114,7 @@ def test_reserved_ports_and_listener_ports_are_left_out() -> None:
     set_port_range(40_000, 40_099)
     Path("/proc/sys/net/ipv4/ip_local_reserved_ports").write_text("40010-40019,40050,9")
     for _ in range(20):
-        ports = usable_ports([40_001, 40_002])
+        ports = ports_of_linux([40_001, 40_002])
         assert len(ports) == 70  # 100 - 10 - 1 - 2 = 87, less a fifth
         assert not {40_001, 40_002, 40_050, *range(40_010, 40_020)} & set(ports)
         assert set(ports) <= set(range(40_000, 40_100))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Udp, until
+from tests.harness import Udp, ports_of_linux, until
 from tests.namespaces import in_namespace
 from udplb.core.address import Address
 from udplb.core.backend import Backend
@@ -22,7 +22,7 @@ from udplb.core.settings import BackendSettings, FlowTerms
 from udplb.engine import upstream as upstream_module
 from udplb.engine.errors import Failure
 from udplb.engine.outlet import SEGMENT_ANY, ClientOutlet
-from udplb.engine.ports import Ports, usable_ports
+from udplb.engine.ports import Ports
 from udplb.engine.upstream import OpenError, Upstream, open_socket
 
 
@@ -31,7 +31,7 @@ def address_of(sock: Udp) -> tuple[str, int]:
 
 
 def new_ports(*order: int) -> Ports:
-    return Ports(order or usable_ports(()), 1.0)
+    return Ports(order or ports_of_linux(()), 1.0)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -51,7 +51,7 @@ def test_opens_connected_from_a_port_of_the_pool(host: str) -> None:
 
 
 def test_the_first_on_a_port_binds_plainly_and_the_next_share_it() -> None:
-    backends, ports = [Udp() for _ in range(4)], new_ports(*usable_ports(())[:1])
+    backends, ports = [Udp() for _ in range(4)], new_ports(*ports_of_linux(())[:1])
     opened = [open_socket(address_of(backend), ports, 0.0)[0] for backend in backends]
     assert (
         len({sock.getsockname() for sock in opened}) == 4 - 3
@@ -71,7 +71,7 @@ def test_another_programs_port_is_never_shared() -> None:
     other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     other.bind(("0.0.0.0", 0))
     taken, backend = other.getsockname()[1], Udp()
-    free = next(port for port in usable_ports(()) if port != taken)
+    free = next(port for port in ports_of_linux(()) if port != taken)
     ports = new_ports(taken, free)
     sock, port, _ = open_socket(address_of(backend), ports, 0.0)
     assert port == free
@@ -128,7 +128,7 @@ def test_a_flood_of_strays_opens_nothing(
     strayed: type[StrayedSocket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upstream_module, "STRAYS_MAX", 20)
-    backend, ports = Udp(), new_ports(*usable_ports(())[:1])
+    backend, ports = Udp(), new_ports(*ports_of_linux(())[:1])
     for count, opens in ((19, True), (20, False), (21, False)):
         strayed.count = count
         before = len(os.listdir("/proc/self/fd"))
@@ -167,7 +167,7 @@ def test_an_open_that_fails_leaves_nothing(
         def connect(self, address: Any) -> None:
             raise OSError(number, "as told")
 
-    backend, ports = Udp(), new_ports(*usable_ports(())[:1])
+    backend, ports = Udp(), new_ports(*ports_of_linux(())[:1])
     before = len(os.listdir("/proc/self/fd"))
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", Failing)

@@ -72,7 +72,7 @@ class Flow:
         "left",
         "local",
         "predecessor",
-        "reopened",
+        "reopened_at",
         "replies",
         "reply_bytes",
         "request_bytes",
@@ -115,8 +115,8 @@ class Flow:
         """Its client's leaving flow, which carries on should this one's upstream fail to open."""
         self.second_choice = False
         """Its first backend could not be reached; there is no third."""
-        self.reopened = False
-        """Its upstream was opened anew after the last reply."""
+        self.reopened_at = -inf
+        """When its upstream was opened anew, or that was tried, and no reply came since."""
         self.admitted_at = now
         self.last_request_at = now
         self.last_reply_at = now

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 
 from udplb.core.admission import Admission
 from udplb.core.backend import Backend
@@ -45,9 +46,12 @@ CLOSES_PER_FIRING = 256
 VISITS_PER_FIRING = 2_048
 """Flows with traffic that one firing puts in line again: about a millisecond."""
 ADMISSIONS_PER_ROUND = 64
+REOPEN_PAUSE_S = 1.0
+"""A route may be gone for long: an upstream is opened anew at most so often."""
 LOOK_AGAIN_S = 2 / TICKS_PER_SECOND
 """A flow that is being read once more stands in line again, in case the shell does not answer."""
 
+_NEVER = -inf
 _NOTHING: Sequence[Command] = ()
 
 
@@ -105,7 +109,7 @@ class FlowManager:
         if flow.first_reply_at is None:
             flow.first_reply_at = now
         flow.last_reply_at = now
-        flow.reopened = False
+        flow.reopened_at = _NEVER
         flow.replies += count
         flow.reply_bytes += size
         backend, counters = flow.backend, self.counters
@@ -158,15 +162,14 @@ class FlowManager:
                 commands.append(OpenUpstream(flow, train))
                 return commands
         self._books.undo(flow)
-        self._admissions_left += 1
         self._refuse(now, flow.key, flow.client_address, train, reason, commands)
         return commands
 
     def upstream_lost(self, now: float, flow: Flow, train: Train) -> Sequence[Command]:
         """The train was not sent: the socket has no route any more, though a new one may have."""
-        if flow.reopened or not flow.live:
+        if not flow.live or now < flow.reopened_at + REOPEN_PAUSE_S:
             return self.request_failed(now, flow, train.count, train.size, DropReason.UNREACHABLE)
-        flow.reopened = True
+        flow.reopened_at = now
         return (ReopenUpstream(flow, train),)
 
     def upstream_refused(self, now: float, flow: Flow) -> Sequence[Command]:

@@ -12,10 +12,15 @@ from udplb.core.flow import LocalAddress
 from udplb.core.settings import ListenerSettings
 from udplb.engine import kernel
 from udplb.engine.outlet import Ancillary
+from udplb.engine.upstream import scoped
 
 
-class BindError(Exception):
-    """A listener cannot be bound. The message is one line and says what to do."""
+class StartError(Exception):
+    """The engine cannot start. The message is one line and says what to do."""
+
+
+class BindError(StartError):
+    """A listener cannot be bound."""
 
 
 class BoundSocket(NamedTuple):
@@ -43,7 +48,7 @@ def bind_listener(settings: ListenerSettings) -> BoundSocket:
         if address.is_wildcard:
             _ask_for_local_address(sock)
         granted = kernel.grow_receive_buffer(sock, settings.receive_buffer)
-        sock.bind((address.host, address.port))
+        sock.bind(scoped((address.host, address.port)))
     except OSError as error:
         sock.close()
         raise BindError(_advice(settings, error)) from None

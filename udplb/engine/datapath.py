@@ -37,6 +37,10 @@ from udplb.engine.upstream import OpenError, Upstream, open_socket
 
 POLL_EVENTS_MAX = 64
 """Upstreams that one wake-up handles; the others are ready in the loop's next turn."""
+ROUND_DATAGRAMS = 512
+"""Replies after which the other upstreams of a wake-up wait for the next turn."""
+EARLY_S = 0.001
+"""uvloop rounds to milliseconds; a timer that fires before its deadline would fire for nothing."""
 
 FlowWatcher = Callable[[Listener, Flow, CloseReason | None], None]
 """Told of every flow that was opened (None), and of every one that was closed, and why."""
@@ -61,6 +65,7 @@ class Datapath:
         self._coalescing = coalescing
         self._upstreams: dict[int, Upstream] = {}
         self._closing: list[Upstream] = []
+        self._unread: Sequence[tuple[int, int]] = ()
         self._unfinished: dict[Listener, None] = {}
         self._armed: dict[Listener, tuple[float, Handle]] = {}
         self._poller = new_poller()
@@ -126,21 +131,28 @@ class Datapath:
         now = self._now()
         upstreams = self._upstreams
         listeners: dict[Listener, None] = {}
-        for fd, events in self._poller.poll(POLL_EVENTS_MAX):
+        # First those for which the last round had no time: the poller has an order of its own.
+        events = self._unread or self._poller.poll(POLL_EVENTS_MAX)
+        self._unread = ()
+        left = ROUND_DATAGRAMS
+        for position, (fd, event) in enumerate(events):
+            if left <= 0:
+                self._unread = events[position:]
+                break
             upstream = upstreams.get(fd)
             if upstream is None:
-                continue  # closed earlier in this round
+                continue  # closed since
             listeners[upstream.listener] = None
-            if events & WRITABLE:
+            if event & WRITABLE:
                 self._flush(now, upstream)
-            if events & ~WRITABLE and upstreams.get(fd) is upstream:
-                self._read(now, upstream)
+            if event & ~WRITABLE and upstreams.get(fd) is upstream:
+                left -= self._read(now, upstream)
         for listener in listeners:
             self._arm(now, listener)
         self._close_sockets(now)
 
-    def _read(self, now: float, upstream: Upstream) -> bool:
-        """Read an upstream and hand on what came; True if datagrams came."""
+    def _read(self, now: float, upstream: Upstream) -> int:
+        """Read an upstream and hand on what came; how many datagrams that were."""
         flow, listener = upstream.flow, upstream.listener
         train, failures = upstream.read()
         if train is not None:
@@ -149,7 +161,7 @@ class Datapath:
                 upstream.coalesces = switch_coalescing_on(upstream.sock)
         for failure in failures:
             self._note(now, upstream, failure)
-        return train is not None
+        return train.count if train is not None else 0
 
     def _flush(self, now: float, upstream: Upstream) -> None:
         """The upstream has room again: send what waits."""
@@ -165,7 +177,9 @@ class Datapath:
     def deadline_passed(self, listener: Listener) -> None:
         """One round of a listener's deadlines."""
         now = self._now()
-        self._armed.pop(listener, None)
+        armed = self._armed.pop(listener, None)
+        if armed is not None:
+            armed[1].cancel()
         self.carry_out(now, listener, listener.manager.deadline_passed(now))
         self._round_ended(now, listener)
 
@@ -185,7 +199,7 @@ class Datapath:
         if deadline <= now:
             timer = self._loop.call_soon(self.deadline_passed, listener)
         else:
-            timer = self._loop.call_later(deadline - now, self.deadline_passed, listener)
+            timer = self._loop.call_later(deadline - now + EARLY_S, self.deadline_passed, listener)
         self._armed[listener] = (deadline, timer)
 
     # Commands
@@ -273,47 +287,48 @@ class Datapath:
 
     def _open(self, now: float, listener: Listener, flow: Flow, train: Train) -> Sequence[Command]:
         """Open the flow's upstream; the core's answer to how that went."""
-        manager = listener.manager
-        try:
-            sock, port, strays = open_socket(flow.backend.socket_address, self._ports, now)
-        except OpenError as error:
-            return manager.open_failed(now, flow, train, error.reason)
         to_client = ClientOutlet(
             listener.sock, flow.client_address, reply_ancillary(flow.local), self._runs_below
         )
-        upstream = Upstream(flow, listener, sock, port, to_client)
-        flow.upstream = upstream.fd
-        self._upstreams[upstream.fd] = upstream
-        self._poller.watch(upstream.fd)
-        if strays:
-            manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
+        try:
+            self._connect(now, listener, flow, to_client)
+        except OpenError as error:
+            return listener.manager.open_failed(now, flow, train, error.reason)
         if self.flow_watcher is not None:
             self.flow_watcher(listener, flow, None)
-        return manager.upstream_opened(now, flow, train)
+        return listener.manager.upstream_opened(now, flow, train)
 
     def _reopen(self, now: float, listener: Listener, flow: Flow, train: Train) -> None:
         """Replace the flow's socket, whose route is gone, and send the train on the new one."""
-        old = self._upstreams.pop(flow.upstream)
-        self._closing.append(old)
-        try:
-            sock, port, strays = open_socket(flow.backend.socket_address, self._ports, now)
-        except OpenError:
-            # Nothing better is to be had: the old one goes on, its route may come back.
-            self._closing.pop()
-            self._upstreams[old.fd] = old
-            lost = listener.manager.upstream_lost(now, flow, train)
-            self.carry_out(now, listener, lost)
-            return
-        upstream = Upstream(flow, listener, sock, port, old.to_client)
-        flow.upstream = upstream.fd
-        self._upstreams[upstream.fd] = upstream
-        self._poller.watch(upstream.fd)
-        if strays:
-            listener.manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
+        old = self._upstreams[flow.upstream]
+        self._read(now, old)  # replies that are there already
+        if flow.upstream == old.fd:
+            try:
+                self._connect(now, listener, flow, old.to_client)
+            except OpenError:
+                lost = listener.manager.upstream_lost(now, flow, train)
+                self.carry_out(now, listener, lost)
+                return
+            del self._upstreams[old.fd]
+            self._closing.append(old)
         self._send_to_backend(now, listener, flow, train)
         while old.egress:  # what the old socket's buffer had no room for
             _, waiting = old.egress.pop()
             self._send_to_backend(now, listener, flow, waiting)
+
+    def _connect(self, now: float, listener: Listener, flow: Flow, to_client: ClientOutlet) -> None:
+        """Give the flow an upstream. Raises OpenError, having left nothing open."""
+        sock, port, strays = open_socket(flow.backend.socket_address, self._ports, now)
+        upstream = Upstream(flow, listener, sock, port, to_client)
+        try:
+            self._poller.watch(upstream.fd)
+        except OSError:
+            self._release(now, upstream)
+            raise OpenError(DropReason.NO_DESCRIPTOR) from None
+        flow.upstream = upstream.fd
+        self._upstreams[upstream.fd] = upstream
+        if strays:
+            listener.manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
 
     def _close(self, now: float, listener: Listener, flow: Flow, reason: CloseReason) -> None:
         upstream = self._upstreams.pop(flow.upstream)
@@ -330,12 +345,15 @@ class Datapath:
         for upstream in self._closing:
             self._poller.forget(upstream.fd)
             self.upstream_kernel_drops += kernel.receive_queue(upstream.sock).drops
-            upstream.sock.close()
-            if upstream.port is not None:
-                backend = upstream.backend
-                self._ports.release(family_of(backend), upstream.port)
-                self._ports.give_back(backend, upstream.port, now)
+            self._release(now, upstream)
         self._closing.clear()
+
+    def _release(self, now: float, upstream: Upstream) -> None:
+        """Close the upstream's socket; its port begins to rest."""
+        upstream.sock.close()
+        if upstream.port is not None:
+            self._ports.release(family_of(upstream.backend), upstream.port)
+            self._ports.give_back(upstream.backend, upstream.port, now)
 
     def stop(self) -> None:
         """Close every upstream and the poller, at the end of the process."""

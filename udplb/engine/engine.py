@@ -26,7 +26,7 @@ from udplb.core.manager import FlowManager
 from udplb.core.reasons import CloseReason
 from udplb.core.settings import Configuration
 from udplb.engine import kernel
-from udplb.engine.binding import BindError, BoundSocket, bind_listener
+from udplb.engine.binding import BindError, BoundSocket, StartError, bind_listener
 from udplb.engine.datapath import Datapath
 from udplb.engine.descriptors import flows_that_fit, raise_descriptor_limit
 from udplb.engine.events import (
@@ -37,6 +37,7 @@ from udplb.engine.events import (
     ListenerBound,
     event_of_flow,
 )
+from udplb.engine.garbage import MemoryReturn
 from udplb.engine.listener import Listener
 from udplb.engine.ports import Ports, usable_ports
 from udplb.engine.ranking import FlowQuery, Ranking
@@ -77,6 +78,7 @@ class Engine:
         self._loop = _new_loop()
         self._listeners: list[Listener] = []
         self._ranking: Ranking | None = None
+        self._memory = MemoryReturn()
         self._state = "starting"
         self._started_at = clock()
         self.closed_at_the_end = 0
@@ -89,7 +91,7 @@ class Engine:
     def start(self) -> Snapshot:
         """Bind all listeners and forward; the first picture.
 
-        Raises BindError if a listener cannot be bound; then nothing is left open.
+        Raises StartError, as BindError if a listener cannot be bound; then nothing is left open.
         """
         self._thread.start()
         self._ready.wait()
@@ -116,7 +118,12 @@ class Engine:
         return self._ended.wait(timeout_s)
 
     def look_at_flows(self, query: FlowQuery | None) -> None:
-        """From now on snapshots carry this window of flows; None: no window."""
+        """From now on snapshots carry this window of flows; None: no window.
+
+        ValueError if the query asks for what there is not.
+        """
+        if query is not None:
+            query.check()
         self._post(self._look_at_flows, query)
 
     def _post(self, command: Callable[..., None], *arguments: Any) -> None:
@@ -133,7 +140,7 @@ class Engine:
         try:
             self._forward()
         except BaseException as error:  # noqa: BLE001 - nobody above: it ends here, loudly
-            if not isinstance(error, BindError):
+            if not isinstance(error, StartError):
                 _log.critical("the engine ends: %s", error, exc_info=error)
             self.failure = self.failure or error
         finally:
@@ -144,7 +151,10 @@ class Engine:
     def _forward(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(self._failed)
-        self._set_up()
+        try:
+            self._set_up()
+        except OSError as error:
+            raise StartError(_cannot_start(error)) from error
         self._ready.set()
         self._loop.run_forever()
         self._tear_down()
@@ -156,11 +166,24 @@ class Engine:
         loop.stop()
 
     def _set_up(self) -> None:
-        settings = self.configuration.engine
         bound = self._bind_all()
+        try:
+            self._build(bound)
+        except BaseException:
+            for each in bound:
+                each.sock.close()
+            raise
+        self._announce()
+        self._loop.call_later(HOSTS_INTERVAL_S, self._refresh_hosts)
+        self._publish()
+
+    def _build(self, bound: list[BoundSocket]) -> None:
+        """Clusters, upstreams and listeners over the bound sockets."""
+        settings = self.configuration.engine
         self._capacity = Capacity(self._max_flows())
-        own = OwnAddresses(each.address for each in bound)
+        own = OwnAddresses((each.address for each in bound), _local_hosts())
         self._own = own
+        self._refuse_loops()
         self._clusters = {
             each.name: Cluster(each, settings.hash_seed) for each in self.configuration.clusters
         }
@@ -186,9 +209,6 @@ class Engine:
             listener = Listener(each, manager, self._datapath, self.coalescing)
             self._listeners.append(listener)
             self._datapath.serve(listener)
-        self._announce()
-        self._refresh_hosts()
-        self._publish()
 
     def _bind_all(self) -> list[BoundSocket]:
         """Every listener's socket, or none and BindError."""
@@ -228,6 +248,16 @@ class Engine:
             )
         )
 
+    def _refuse_loops(self) -> None:
+        """A backend that is a listener of ours would send every datagram round for ever."""
+        for cluster in self.configuration.clusters:
+            for backend in cluster.backends:
+                if backend.address in self._own:
+                    raise StartError(
+                        f"cluster {cluster.name}: backend {backend.address} is one of our own"
+                        " listeners; datagrams would go round for ever"
+                    )
+
     def _refresh_hosts(self) -> None:
         """Learn this machine's addresses: a wildcard listener has them all."""
         with suppress(OSError):  # no descriptor to ask with: those that were known stay
@@ -238,6 +268,7 @@ class Engine:
 
     def _publish(self) -> None:
         self.snapshot = self._picture()
+        self._memory.flows_live(self._capacity.live)
         self._loop.call_later(SNAPSHOT_INTERVAL_S, self._publish)
 
     def _picture(self) -> Snapshot:
@@ -313,13 +344,21 @@ class Engine:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """A uvloop where the platform has one, else asyncio's own."""
+    """A uvloop where the platform has one, else asyncio's own. Raises StartError."""
+    make: Callable[[], asyncio.AbstractEventLoop]
     try:
-        import uvloop  # noqa: PLC0415 - optional, and 20 ms that a `check` need not spend
+        from uvloop import new_event_loop as make  # noqa: PLC0415 - optional
     except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+        make = asyncio.new_event_loop
+    try:
+        return make()
+    except OSError as error:
+        raise StartError(_cannot_start(error)) from error
+
+
+def _cannot_start(error: OSError) -> str:
+    why = str(error.strerror or error).lower()
+    return f"cannot start: {why}; if descriptors are short, raise the limit (ulimit -n)"
 
 
 def _local_hosts() -> set[IPv4Address | IPv6Address]:

@@ -136,7 +136,7 @@ class Subscription:
                 return taken
             lost = number - self._read - 1
             if lost:
-                self._bus.lost += lost
+                self._bus.count_lost(lost)
                 taken.append(Missed(at=self._clock(), count=lost))
             self._read = number
             taken.append(event)
@@ -175,6 +175,11 @@ class EventBus:
         """Forget the subscription."""
         with self._changing:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+
+    def count_lost(self, count: int) -> None:
+        """A subscriber missed so many events."""
+        with self._changing:
+            self.lost += count
 
     def publish(self, event: Event) -> None:
         """Tell everybody who wants to know."""

@@ -12,6 +12,8 @@ YOUNG_OBJECTS = 10_000
 """New objects after which the youngest generation is collected: a fraction of a millisecond."""
 YOUNG_COLLECTIONS = 10
 NEVER = 1_000_000_000
+MANY_FLOWS = 4_096
+FEW_FLOWS = 256
 
 
 def spare_the_datapath() -> None:
@@ -19,3 +21,26 @@ def spare_the_datapath() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER)
+
+
+class MemoryReturn:
+    """Gives memory back to the system when most of many flows have ended.
+
+    Not cycles but free lists hold it: a few small objects that Python keeps for re-use pin whole
+    arenas. A full collection empties them; with few flows left it is over in about a millisecond.
+    """
+
+    __slots__ = ("_peak",)
+
+    def __init__(self) -> None:
+        self._peak = 0
+
+    def flows_live(self, live: int) -> bool:
+        """So many flows live now; True if memory was given back."""
+        self._peak = max(self._peak, live)
+        if self._peak < MANY_FLOWS or live > FEW_FLOWS:
+            return False
+        if live == 0:
+            self._peak = 0
+        gc.collect()
+        return True

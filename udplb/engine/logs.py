@@ -52,7 +52,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = f"{at} {record.levelname.lower()} {escaped(record.getMessage())}"
-        return f"{line}\n{record.exc_text}" if record.exc_text else line
+        if not record.exc_text:
+            return line
+        return "\n".join((line, *map(escaped, record.exc_text.splitlines())))
 
 
 class JsonFormatter(logging.Formatter):
@@ -63,11 +65,11 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": escaped(record.getMessage()),
         }
         if record.exc_text:
-            line["traceback"] = record.exc_text
-        return json.dumps(line, ensure_ascii=False)
+            line["traceback"] = "\n".join(map(escaped, record.exc_text.splitlines()))
+        return json.dumps(line)
 
 
 def start_logging(level: LogLevel, style: LogFormat) -> QueueListener:

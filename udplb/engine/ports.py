@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections import deque
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -35,16 +35,24 @@ def _port_numbers(text: str) -> Iterable[int]:
             yield from range(int(first), int(last or first) + 1)
 
 
-def usable_ports(listener_ports: Iterable[int]) -> Sequence[int]:
-    """The ports that upstream sockets may have, in a random order; none: the kernel chooses."""
+def usable_ports(listener_ports: Iterable[int]) -> Sequence[int] | None:
+    """The ports that upstream sockets may have, in a random order; None: the kernel chooses."""
     if not LINUX:
-        return ()
-    first, last = map(int, (_PROC / "ip_local_port_range").read_text().split())
-    reserved = set(_port_numbers((_PROC / "ip_local_reserved_ports").read_text()))
+        return None
+    first, last = map(int, _setting("ip_local_port_range", "32768 60999").split())
+    reserved = set(_port_numbers(_setting("ip_local_reserved_ports", "")))
     reserved.update(listener_ports)
     ports = [port for port in range(first, last + 1) if port not in reserved]
     random.SystemRandom().shuffle(ports)
     return ports[len(ports) // SHARE_LEFT_TO_OTHERS :]
+
+
+def _setting(name: str, default: str) -> str:
+    """What the system says; the kernel's default where there is no /proc to read it from."""
+    try:
+        return (_PROC / name).read_text()
+    except OSError:
+        return default
 
 
 def family_of(backend: SocketAddress) -> socket.AddressFamily:
@@ -53,31 +61,61 @@ def family_of(backend: SocketAddress) -> socket.AddressFamily:
 
 
 class _Pool:
-    """The ports towards one backend address."""
+    """The ports towards one backend address.
 
-    __slots__ = ("cursor", "resting")
+    Plain arrays, not a deque of tuples: thousands of small objects, made whenever flows end, would
+    pin the memory that the flows leave behind.
+    """
+
+    __slots__ = ("_given_back", "_head", "_ports", "cursor")
 
     def __init__(self) -> None:
         self.cursor = 0
         """Where the ports begin that this pool never handed out."""
-        self.resting: deque[tuple[float, int]] = deque()
-        """When it was given back, and the port; the longest-rested first."""
+        self._ports = array("H")
+        """The ports that rest, the longest-rested first, from `_head` on."""
+        self._given_back = array("d")
+        self._head = 0
+
+    def append(self, port: int, now: float) -> None:
+        """The port begins to rest."""
+        self._ports.append(port)
+        self._given_back.append(now)
+
+    def put_first(self, port: int) -> None:
+        """The port needs no rest."""
+        self._ports.insert(self._head, port)
+        self._given_back.insert(self._head, float("-inf"))
+
+    def pop(self, rested_since: float, chance: random.Random) -> int | None:
+        """One of the longest-rested ports, given back at `rested_since` at the latest."""
+        ports, given_back, head = self._ports, self._given_back, self._head
+        waiting = len(ports) - head
+        if not waiting or given_back[head] > rested_since:
+            return None
+        ahead = chance.randrange(min(waiting, RESTED_CHOICE))
+        while given_back[head + ahead] > rested_since:
+            ahead //= 2
+        port = ports[head + ahead]
+        ports[head + ahead], given_back[head + ahead] = ports[head], given_back[head]
+        self._head += 1
+        if self._head * 2 > len(ports) and self._head > RESTED_CHOICE:
+            del ports[: self._head], given_back[: self._head]
+            self._head = 0
+        return port
 
 
 class Ports:
     """All pools of the process, and which ports its upstream sockets hold."""
 
-    def __init__(self, order: Sequence[int], rest_s: float) -> None:
-        self._order = order
+    def __init__(self, order: Sequence[int] | None, rest_s: float) -> None:
+        self.chosen_by_kernel = order is None
+        """Whether this platform leaves the choice to the kernel."""
+        self._order = order or ()
         self._rest_s = rest_s
         self._pools: dict[SocketAddress, _Pool] = {}
         self._held: dict[tuple[int, int], int] = {}
         self._random = random.Random()
-
-    @property
-    def chosen_by_kernel(self) -> bool:
-        """Whether there is nothing to choose from here."""
-        return not self._order
 
     def take(self, backend: SocketAddress, now: float) -> int | None:
         """A rested port towards this backend; None if there is none."""
@@ -87,26 +125,15 @@ class Ports:
         if pool.cursor < len(self._order):
             pool.cursor += 1
             return self._order[pool.cursor - 1]
-        resting = pool.resting
-        if not resting or not self._is_rested(resting[0], now):
-            return None
-        chosen = self._random.randrange(min(len(resting), RESTED_CHOICE))
-        while not self._is_rested(resting[chosen], now):
-            chosen //= 2
-        port = resting[chosen][1]
-        del resting[chosen]
-        return port
-
-    def _is_rested(self, entry: tuple[float, int], now: float) -> bool:
-        return entry[0] + self._rest_s <= now
+        return pool.pop(now - self._rest_s, self._random)
 
     def give_back(self, backend: SocketAddress, port: int, now: float) -> None:
         """The port's socket is closed, or somebody else held the port: let it rest."""
-        self._pools[backend].resting.append((now, port))
+        self._pools[backend].append(port, now)
 
     def give_back_unused(self, backend: SocketAddress, port: int) -> None:
         """Nothing was ever sent from the port: it needs no rest."""
-        self._pools[backend].resting.appendleft((float("-inf"), port))
+        self._pools[backend].put_first(port)
 
     def holds(self, family: int, port: int) -> bool:
         """Whether an upstream socket of ours, of this address family, is bound to the port."""

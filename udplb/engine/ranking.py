@@ -14,7 +14,7 @@ import msgspec
 
 from udplb.core.flow import Flow
 from udplb.engine.listener import Listener
-from udplb.engine.snapshot import FlowWindow, picture_of_flow
+from udplb.engine.snapshot import FlowRow, FlowWindow, picture_of_flow
 
 SLICE_FLOWS = 512
 """Flows that one slice visits: well below 1 ms."""
@@ -23,7 +23,8 @@ LOOP_SHARE = 0.05
 """Of the loop's time, at most so much goes into walks."""
 GOOD_FOR_S = 2.0
 WINDOW_MAX = 1_000
-OFFSET_MAX = 10_000
+OFFSET_MAX = 1_000
+ROWS_PER_SLICE = 64
 
 SortKey = Literal["bytes", "datagrams", "age", "idle"]
 
@@ -45,6 +46,11 @@ class FlowQuery(msgspec.Struct, frozen=True, kw_only=True):
     listener: str | None = None
     backend: str | None = None
     """A backend's name or address."""
+
+    def check(self) -> None:
+        """Raise ValueError if there is no such order."""
+        if self.sort not in _KEYS:
+            raise ValueError(f"flows are sorted by {', '.join(_KEYS)}; not by {self.sort!r}")
 
 
 class Ranking:
@@ -93,11 +99,12 @@ class Ranking:
                 yield None
         now = clock()
         best.sort(reverse=True)
-        rows = (
-            picture_of_flow(flow, name, now)
-            for _, _, flow, name in best[offset:wanted]
-            if flow.live
-        )
+        rows: list[FlowRow] = []
+        for _, _, flow, name in best[offset:wanted]:
+            if flow.live:
+                rows.append(picture_of_flow(flow, name, now))
+                if len(rows) % ROWS_PER_SLICE == 0:
+                    yield None
         yield FlowWindow(rows=tuple(rows), matched=matched, at=now)
 
     def _matches(self, flow: Flow, listener: Listener) -> bool:

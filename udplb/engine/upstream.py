@@ -150,7 +150,7 @@ def open_socket(
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if not ports.chosen_by_kernel:
             port = _bind_to_port(sock, backend, ports, now)
-        sock.connect(backend)
+        sock.connect(scoped(backend))
         return sock, port, _discard_strays(sock)
     except OpenError:
         sock.close()
@@ -164,6 +164,18 @@ def open_socket(
             ports.release(family, port)
             ports.give_back_unused(backend, port)
         raise OpenError(_open_reason(error)) from None
+
+
+def scoped(address: SocketAddress) -> SocketAddress | tuple[str, int, int, int]:
+    """The address with its zone (`fe80::1%eth0`) as the number that sockets want.
+
+    OSError if there is no such interface.
+    """
+    host, port = address
+    if "%" not in host:
+        return address
+    host, _, zone = host.partition("%")
+    return host, port, 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
 
 
 def _open_reason(error: OSError) -> DropReason:

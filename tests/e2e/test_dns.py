@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Udp, need, until
+from tests.harness import Udp, need, need_root, until
 from tests.programs import free_port, process, udplb
 
 pytestmark = pytest.mark.e2e
@@ -65,10 +65,24 @@ zone:
         yield port
 
 
+@contextmanager
+def large_buffers() -> Iterator[None]:
+    """knot takes the system's default; 2,000 queries in flight want more than that."""
+    need_root()
+    setting = Path("/proc/sys/net/core/rmem_default")
+    before = setting.read_text()
+    setting.write_text(str(4 << 20))
+    try:
+        yield
+    finally:
+        setting.write_text(before)
+
+
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
     folder = tmp_path_factory.mktemp("knot")
     with ExitStack() as stack:
+        stack.enter_context(large_buffers())
         yield [stack.enter_context(knot(folder / str(number))) for number in range(2)]
 
 
@@ -99,7 +113,7 @@ def dnsperf(port: int, clients: int, folder: Path) -> tuple[int, int, float]:
     (folder / "queries").write_text("host.example. A\nns.example. A\n")
     done = subprocess.run(
         [need("dnsperf"), "-s", "127.0.0.1", "-p", str(port), "-d", str(folder / "queries"),
-         "-c", str(clients), "-q", str(100 * clients), "-l", str(SECONDS)],
+         "-c", str(clients), "-q", str(100 * clients), "-l", str(SECONDS), "-b", "4096"],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     sent, lost, rate = (
@@ -136,4 +150,4 @@ def test_no_query_is_lost(servers: list[int], tmp_path: Path, clients: int) -> N
         f" by knot's socket buffers; {beside}"
     )
     assert sent > 100
-    assert lost <= by_knot, "2,000 queries in flight overflow knot's buffers, never ours"
+    assert lost == 0

@@ -95,17 +95,17 @@ def test_eighteen_thousand_flows(enough_descriptors: None, tmp_path: Path) -> No
             clients.kill()
             clients.communicate()
         until(lambda: descriptors(pid) <= fds_before + 1, "all have ended", timeout_s=40)
-        memory_after = resident_bytes(pid)
         until(lambda: descriptors(pid) < fds_before, "the last one too", timeout_s=40)
         began, used = time.monotonic(), cpu_s(pid)
         time.sleep(4)  # idle is a matter of time
         idle = (cpu_s(pid) - used) / (time.monotonic() - began)
+        memory_after = resident_bytes(pid)
         print(
             f"\n{FLOWS:,} flows: descriptors {fds_before} -> {fds_most:,} -> {descriptors(pid)},"
             f" memory {memory_before >> 20} -> {memory_most >> 20} -> {memory_after >> 20} MiB,"
             f" longest round trip while they end {pause * 1e3:.1f} ms, idle {idle:.2%} of a core"
         )
         assert fds_most > 10_000
-        assert memory_after < memory_before + (memory_most - memory_before) * 0.7 + (8 << 20)
-        assert pause < 1.0
-        assert idle < 0.03
+        assert memory_after - memory_before < 0.7 * (memory_most - memory_before)
+        assert pause < 0.25, "10 ms are wanted; the machine is noisy"
+        assert idle < 0.01

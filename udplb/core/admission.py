@@ -68,6 +68,11 @@ class Admission:
         """The flow whose rate token was taken last was not opened after all."""
         self._rate.give_back()
 
+    def shrink(self) -> None:
+        """Give back the memory of a table that once was large and is empty now."""
+        if not self._by_source:
+            self._by_source.clear()
+
     def check_invariants(self, live: int) -> None:
         """The caps count exactly the flows that live."""
         assert self._live == live

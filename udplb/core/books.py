@@ -86,6 +86,13 @@ class Books:
         self.counters.closed[reason] += 1
         return CloseUpstream(flow, reason)
 
+    def shrink(self) -> None:
+        """Give back the memory of tables that once were large and are empty now."""
+        for table in (self.current, self.leaving):
+            if not table:
+                table.clear()
+        self.deadlines.shrink()
+
     def _strike(self, flow: Flow) -> None:
         self.slab.remove(flow)
         self.deadlines.remove(flow)

@@ -70,5 +70,11 @@ class Deadlines:
         flow, _ = self._buckets[self._ticks[0]].popitem()
         return flow
 
+    def shrink(self) -> None:
+        """Forget the buckets that are empty, if all are."""
+        if self.next() == inf:
+            self._buckets.clear()
+            self._ticks.clear()
+
     def __contains__(self, flow: Flow) -> bool:
         return flow in self._buckets.get(flow.tick, ())

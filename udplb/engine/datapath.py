@@ -355,6 +355,12 @@ class Datapath:
             self._ports.release(family_of(upstream.backend), upstream.port)
             self._ports.give_back(upstream.backend, upstream.port, now)
 
+    def shrink(self) -> None:
+        """Give back the memory of tables that once were large and are empty now."""
+        if not self._upstreams:
+            self._upstreams.clear()
+        self._ports.shrink()
+
     def stop(self) -> None:
         """Close every upstream and the poller, at the end of the process."""
         self._loop.remove_reader(self._poller.fileno())

@@ -268,7 +268,11 @@ class Engine:
 
     def _publish(self) -> None:
         self.snapshot = self._picture()
-        self._memory.flows_live(self._capacity.live)
+        if self._memory.flows_live(self._capacity.live):
+            normal_ip.cache_clear()
+            self._datapath.shrink()
+            for listener in self._listeners:
+                listener.manager.shrink()
         self._loop.call_later(SNAPSHOT_INTERVAL_S, self._publish)
 
     def _picture(self) -> Snapshot:

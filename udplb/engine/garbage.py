@@ -24,7 +24,7 @@ def spare_the_datapath() -> None:
 
 
 class MemoryReturn:
-    """Gives memory back to the system when most of many flows have ended.
+    """Tells when most of many flows have ended, and gives memory back to the system.
 
     Not cycles but free lists hold it: a few small objects that Python keeps for re-use pin whole
     arenas. A full collection empties them; with few flows left it is over in about a millisecond.

@@ -144,6 +144,11 @@ class Ports:
         key = (family, port)
         self._held[key] = self._held.get(key, 0) + 1
 
+    def shrink(self) -> None:
+        """Give back the memory of a table that once was large and is empty now."""
+        if not self._held:
+            self._held.clear()
+
     def release(self, family: int, port: int) -> None:
         """One upstream socket that was bound to the port is closed."""
         key = (family, port)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 import subprocess
 import sys
 from ipaddress import ip_address
@@ -15,8 +14,7 @@ from tests.harness import REPOSITORY, Udp, need_root
 from tests.namespaces import in_namespace
 from udplb.core.address import Address
 from udplb.core.settings import ListenerSettings
-from udplb.engine import kernel
-from udplb.engine.binding import BindError, bind_listener, local_address, reply_ancillary
+from udplb.engine.binding import BindError, bind_listener
 
 
 def settings(host: str, port: int = 0, receive_buffer: int = 1 << 20) -> ListenerSettings:
@@ -128,28 +126,3 @@ def test_the_receive_buffer_is_what_was_granted() -> None:
 
 
 # Packet information
-
-
-def test_local_address_of_ipv4_is_the_one_that_can_answer() -> None:
-    """For a broadcast ipi_addr is the broadcast address, and ipi_spec_dst one of ours."""
-    ours, broadcast = socket.inet_aton("192.0.2.7"), socket.inet_aton("192.0.2.255")
-    data = struct.pack("=I4s4s", 3, ours, broadcast)
-    assert local_address(socket.IPPROTO_IP, data) == (ours, 0)
-
-
-def test_the_interface_counts_for_link_local_addresses_only() -> None:
-    link, site = (ip_address(host).packed for host in ("fe80::1", "2001:db8::1"))
-    assert local_address(socket.IPPROTO_IPV6, struct.pack("=16sI", link, 3)) == (link, 3)
-    assert local_address(socket.IPPROTO_IPV6, struct.pack("=16sI", site, 3)) == (site, 0)
-
-
-def test_replies_name_no_interface_but_for_link_local() -> None:
-    four = socket.inet_aton("192.0.2.7")
-    assert reply_ancillary(None) == []
-    ((level, kind, data),) = reply_ancillary((four, 0))
-    assert (level, kind) == (socket.IPPROTO_IP, kernel.IP_PKTINFO)
-    assert data == struct.pack("=I4s4s", 0, four, bytes(4))
-    six = ip_address("fe80::1").packed
-    ((level, kind, data),) = reply_ancillary((six, 7))
-    assert (level, kind) == (socket.IPPROTO_IPV6, kernel.IPV6_PKTINFO)
-    assert data == struct.pack("=16sI", six, 7)

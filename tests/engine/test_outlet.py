@@ -209,7 +209,7 @@ def test_backend_outlet_over_a_socket() -> None:
 
 @pytest.mark.parametrize("local", [None, "127.0.0.5"])
 def test_client_outlet_over_a_socket(local: str | None) -> None:
-    from udplb.engine.binding import reply_ancillary
+    from udplb.engine.addresses import reply_ancillary
 
     here, there = Udp("0.0.0.0"), Udp()
     address = None if local is None else (socket.inet_aton(local), 0)

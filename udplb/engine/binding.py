@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from udplb.core.address import Address, normal_ip
-from udplb.core.flow import LocalAddress
 from udplb.core.settings import ListenerSettings
 from udplb.engine import kernel
-from udplb.engine.outlet import Ancillary
-from udplb.engine.upstream import scoped
+from udplb.engine.addresses import scoped
 
 
 class StartError(Exception):
@@ -66,29 +64,6 @@ def _ask_for_local_address(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_IP, kernel.IP_PKTINFO, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IPV6, kernel.IPV6_RECVPKTINFO, 1)
-
-
-def local_address(level: int, data: bytes) -> LocalAddress:
-    """The local address of a datagram, from its packet information."""
-    if level == socket.IPPROTO_IP:
-        # ipi_spec_dst, not ipi_addr: for a broadcast it is an address that can answer.
-        _, specific, _ = kernel.PKTINFO_4.unpack_from(data)
-        return specific, 0
-    packed, interface = kernel.PKTINFO_6.unpack_from(data)
-    link_local = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
-    return packed, interface if link_local else 0
-
-
-def reply_ancillary(local: LocalAddress | None) -> Ancillary:
-    """What makes a reply leave from the address that the client had sent to."""
-    if local is None:
-        return []
-    packed, interface = local
-    if len(packed) == 4:
-        data = kernel.PKTINFO_4.pack(0, packed, bytes(4))
-        return [(socket.IPPROTO_IP, kernel.IP_PKTINFO, data)]
-    data = kernel.PKTINFO_6.pack(packed, interface)
-    return [(socket.IPPROTO_IPV6, kernel.IPV6_PKTINFO, data)]
 
 
 _ADVICE: dict[int, Callable[[Address], str]] = {

@@ -25,14 +25,14 @@ from udplb.core.flow import NO_UPSTREAM, Flow
 from udplb.core.reasons import CloseReason, DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
-from udplb.engine.binding import reply_ancillary
+from udplb.engine.addresses import family_of, reply_ancillary
 from udplb.engine.egress import FLOW_BYTES_MAX, FLOW_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS, Failure
 from udplb.engine.inlet import switch_coalescing_on, worth_coalescing
 from udplb.engine.listener import Listener
 from udplb.engine.outlet import SEGMENT_ANY, SEGMENT_NONE, ClientOutlet, Trouble
 from udplb.engine.poller import WRITABLE, new_poller
-from udplb.engine.ports import Ports, family_of
+from udplb.engine.ports import Ports
 from udplb.engine.upstream import OpenError, Upstream, open_socket
 
 POLL_EVENTS_MAX = 64

@@ -206,7 +206,7 @@ class Engine:
         for each, listens in zip(bound, self.configuration.listeners, strict=True):
             cluster = self._clusters[listens.cluster]
             manager = FlowManager(listens, cluster, self._capacity, own, self.recent_drops)
-            listener = Listener(each, manager, self._datapath, self.coalescing)
+            listener = Listener(each, manager, self._datapath.carry_out, self.coalescing)
             self._listeners.append(listener)
             self._datapath.serve(listener)
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from udplb.core.commands import Postpone
+from udplb.core.commands import Command, Postpone
 from udplb.core.flow import ClientAddress, LocalAddress
 from udplb.core.manager import FlowManager
 from udplb.core.reasons import DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
-from udplb.engine.binding import BoundSocket, local_address
+from udplb.engine.addresses import local_address
+from udplb.engine.binding import BoundSocket
 from udplb.engine.egress import LISTENER_BYTES_MAX, LISTENER_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS
 from udplb.engine.inlet import segment_of, switch_coalescing_on, worth_coalescing
 from udplb.engine.outlet import Trouble
 from udplb.engine.upstream import Upstream
-
-if TYPE_CHECKING:
-    from udplb.engine.datapath import Datapath
 
 ROUND_DATAGRAMS = 128
 """What one wake-up reads from one listener; more waits for the loop's next turn."""
@@ -38,17 +35,21 @@ _log = logging.getLogger(__name__)
 Arrival = tuple[ClientAddress, LocalAddress | None]
 
 
+CarryOut = Callable[[float, "Listener", Sequence[Command]], None]
+"""What carries out the manager's commands: the datapath."""
+
+
 class Listener:
     """One bound socket with its flow manager."""
 
     def __init__(
-        self, bound: BoundSocket, manager: FlowManager, datapath: Datapath, coalescing: bool
+        self, bound: BoundSocket, manager: FlowManager, carry_out: CarryOut, coalescing: bool
     ) -> None:
         self.sock = bound.sock
         self.address = bound.address
         self.receive_buffer = bound.receive_buffer
         self.manager = manager
-        self._datapath = datapath
+        self._carry_out = carry_out
         self._max_size = manager.settings.max_datagram_size
         self._wildcard = kernel.LINUX and bound.address.is_wildcard
         self._coalescing = coalescing
@@ -98,7 +99,7 @@ class Listener:
                 return
             train = allowed
         commands = self.manager.client_train_received(now, client, local, train)
-        self._datapath.carry_out(now, self, commands)
+        self._carry_out(now, self, commands)
 
     def postpone(self, command: Postpone) -> None:
         """Keep a train for the next round; until it is done nothing new is read."""

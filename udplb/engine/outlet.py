@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from udplb.core.train import Run, Train
+from udplb.engine.addresses import Ancillary
 from udplb.engine.errors import RUN_REFUSED, Failure, failure_of
 from udplb.engine.kernel import SEGMENT_SIZE, SOL_UDP, UDP_SEGMENT
 
@@ -24,8 +25,6 @@ SEGMENT_NONE = 0
 """No runs: every datagram goes singly."""
 
 SEGMENTS_KEPT = 1_024
-
-Ancillary = list[tuple[int, int, bytes]]
 
 
 @lru_cache(maxsize=SEGMENTS_KEPT)

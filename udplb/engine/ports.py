@@ -9,20 +9,17 @@ Elsewhere than on Linux the kernel chooses.
 from __future__ import annotations
 
 import random
-import socket
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from udplb.engine.addresses import SocketAddress
 from udplb.engine.kernel import LINUX
 
 RESTED_CHOICE = 64
 """A port is drawn from so many of the longest-rested, so that none can be foretold."""
 SHARE_LEFT_TO_OTHERS = 5
 """One in so many ports of the range stays free for probes and other programs."""
-
-SocketAddress = tuple[str, int]
-"""A backend's host and port, as sockets want it; the key of its pool."""
 
 _PROC = Path("/proc/sys/net/ipv4")
 
@@ -53,11 +50,6 @@ def _setting(name: str, default: str) -> str:
         return (_PROC / name).read_text()
     except OSError:
         return default
-
-
-def family_of(backend: SocketAddress) -> socket.AddressFamily:
-    """The address family of a backend."""
-    return socket.AF_INET6 if ":" in backend[0] else socket.AF_INET
 
 
 class _Pool:

@@ -9,12 +9,13 @@ from udplb.core.flow import Flow
 from udplb.core.reasons import DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
+from udplb.engine.addresses import SocketAddress, family_of, scoped
 from udplb.engine.egress import EgressQueue
 from udplb.engine.errors import OPEN_REASONS, Failure, failure_of
 from udplb.engine.inlet import segment_of
 from udplb.engine.kernel import GRO_SIZE, RECEIVE_MAX
 from udplb.engine.outlet import BackendOutlet, ClientOutlet
-from udplb.engine.ports import Ports, SocketAddress, family_of
+from udplb.engine.ports import Ports
 
 if TYPE_CHECKING:
     from udplb.engine.listener import Listener
@@ -164,18 +165,6 @@ def open_socket(
             ports.release(family, port)
             ports.give_back_unused(backend, port)
         raise OpenError(_open_reason(error)) from None
-
-
-def scoped(address: SocketAddress) -> SocketAddress | tuple[str, int, int, int]:
-    """The address with its zone (`fe80::1%eth0`) as the number that sockets want.
-
-    OSError if there is no such interface.
-    """
-    host, port = address
-    if "%" not in host:
-        return address
-    host, _, zone = host.partition("%")
-    return host, port, 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
 
 
 def _open_reason(error: OSError) -> DropReason:

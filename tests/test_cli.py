@@ -229,7 +229,7 @@ def running(file: Path) -> Iterator[subprocess.Popen[str]]:
     )
     try:
         assert process.stdout is not None
-        while not process.stdout.readline().startswith("metrics"):
+        while not process.stdout.readline().startswith("ready"):
             assert process.poll() is None, process.stderr and process.stderr.read()
         yield process
     finally:
@@ -273,7 +273,7 @@ def test_a_signal_without_flows_ends_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert process.stderr is not None
-        assert "ended: 0 flows served" in process.stderr.read()
+        assert "ended: 0 flows, " in process.stderr.read()
 
 
 def test_the_drain_ends_when_its_time_is_up(tmp_path: Path) -> None:
@@ -286,7 +286,47 @@ def test_the_drain_ends_when_its_time_is_up(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
             assert process.stderr is not None
-            assert "1 flows had to be closed" in process.stderr.read()
+            assert "1 flows still lived and were closed" in process.stderr.read()
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_standard_stream_is_no_descriptor_for_sockets(tmp_path: Path, closed: int) -> None:
+    need_linux()
+    file = config(tmp_path)
+    command = f"exec {sys.executable} -m udplb run --headless -c {file} {closed}<&-"
+    with subprocess.Popen(["sh", "-c", command], cwd=REPOSITORY, text=True) as process:
+        until(lambda: caught(process, signal.SIGTERM))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_a_full_disk_behind_standard_output(tmp_path: Path) -> None:
+    need_linux()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "udplb", "init", "-"],
+            cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (1, "udplb: no space left on device\n")
+        command = [sys.executable, "-m", "udplb", "run", "--headless", "-c", str(config(tmp_path))]
+        with subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            assert "cannot print to standard output" in process.stderr.readline()
+            process.terminate()
+            assert process.wait(20) == 0
+
+
+def test_what_is_lost_is_told(tmp_path: Path) -> None:
+    """Nothing listens at the backend of `config`."""
+    port = free_port()
+    with running(config(tmp_path, port=port, drain="100ms")) as process:
+        client = Udp()
+        for _ in range(4):
+            client.sendto(b"x", ("127.0.0.1", port))
+        assert process.stderr is not None
+        assert "refusals: nothing listens at" in process.stderr.readline()
 
 
 def test_sighup_does_not_kill(tmp_path: Path) -> None:

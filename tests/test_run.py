@@ -16,7 +16,11 @@ def test_says_what_runs_and_where() -> None:
         for line, listener in ((one, p.snapshot.listeners[0]), (two, p.snapshot.listeners[1])):
             assert line.startswith(f"listener {listener.name}: {listener.address} -> cluster c")
             assert "2 backends" in line
-        assert rest == ["control socket: not in this version (configured: auto)", "metrics: off"]
+        assert rest == [
+            "control socket: comes with a later version (will be: auto)",
+            "metrics: off",
+            "ready",
+        ]
 
 
 def test_the_main_thread_never_waits_long_without_a_look_at_signals() -> None:

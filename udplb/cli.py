@@ -14,6 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from udplb import __version__
+from udplb.config.problems import ConfigError
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 PLACES = (Path("udplb.toml"), Path("/etc/udplb/udplb.toml"))
@@ -31,6 +32,7 @@ app = App(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that `arguments` (default: those of the process) name; its exit code."""
+    _open_standard_streams()
     try:
         result = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -40,11 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return FAILED
+    except OSError as error:
+        return _complain(str(error.strerror or error).lower(), FAILED)
     return result if isinstance(result, int) else DONE
 
 
 @app.command
-def run(*, config: ConfigFile = None, headless: bool = False) -> int:
+def run(config: ConfigFile = None, *, headless: bool = False) -> int:
     """Forward datagrams as FILE says, until a signal ends it.
 
     SIGTERM or Ctrl-C drains: no new flows, those that exist finish, at most `drain_timeout`. A
@@ -58,7 +62,6 @@ def run(*, config: ConfigFile = None, headless: bool = False) -> int:
         Without the console: for production. (This version has no console yet.)
     """
     from udplb.config.load import load  # noqa: PLC0415
-    from udplb.config.problems import ConfigError  # noqa: PLC0415
 
     if not headless:
         return _complain("this version has no console yet: udplb run --headless", BAD_USAGE)
@@ -66,7 +69,7 @@ def run(*, config: ConfigFile = None, headless: bool = False) -> int:
     try:
         loaded = load(path)
     except ConfigError as error:
-        return _complain(str(error), BAD_USAGE)
+        return _refuse(error)
     from udplb.engine.binding import StartError  # noqa: PLC0415
     from udplb.run import run_headless  # noqa: PLC0415
 
@@ -99,7 +102,7 @@ def demo(*, headless: bool = False, duration: float | None = None) -> int:
 
 
 @app.command
-def check(*, config: ConfigFile = None) -> int:
+def check(config: ConfigFile = None) -> int:
     """Validate a configuration: exit code 0, or 2 with FILE:LINE: key: message.
 
     Parameters
@@ -108,13 +111,12 @@ def check(*, config: ConfigFile = None) -> int:
         The configuration; default ./udplb.toml, then /etc/udplb/udplb.toml.
     """
     from udplb.config.load import load  # noqa: PLC0415
-    from udplb.config.problems import ConfigError  # noqa: PLC0415
 
     path = _configuration_file(config)
     try:
         loaded = load(path)
     except ConfigError as error:
-        return _complain(str(error), BAD_USAGE)
+        return _refuse(error)
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     listeners, clusters = loaded.configuration.listeners, loaded.configuration.clusters
@@ -153,6 +155,13 @@ def init(file: Annotated[Path, Parameter(allow_leading_hyphen=True)] = PLACES[0]
     return DONE
 
 
+def _open_standard_streams() -> None:
+    """A descriptor from 0 to 2 that was closed would become a socket, which nothing expects."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 def _configuration_file(given: Path | None) -> Path:
     """The file that was given, or the first of the usual places that has one."""
     if given is not None:
@@ -161,8 +170,14 @@ def _configuration_file(given: Path | None) -> Path:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"udplb: {message}" if "\n" not in message else message, file=sys.stderr)
+    print(f"udplb: {message}", file=sys.stderr)
     return code
+
+
+def _refuse(error: ConfigError) -> int:
+    """Each problem is a line of its own, as editors and scripts read them: FILE:LINE: key: what."""
+    print(error, file=sys.stderr)
+    return BAD_USAGE
 
 
 def _one_line(text: str) -> str:

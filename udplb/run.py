@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections import deque
 from types import FrameType
@@ -12,6 +13,7 @@ from udplb.config.load import Loaded
 from udplb.engine.engine import Engine
 from udplb.engine.garbage import spare_the_datapath
 from udplb.engine.logs import start_logging
+from udplb.engine.losses import Losses, dropped_by_reason
 from udplb.engine.snapshot import ListenerSnapshot, Snapshot
 
 SIGNAL_SEEN_WITHIN_S = 0.25
@@ -34,11 +36,16 @@ def run_headless(loaded: Loaded, filename: str) -> int:
         signals = _collect_signals()
         spare_the_datapath()
         snapshot = engine.start()
-        for line in start_lines(engine, snapshot, filename):
-            print(line, flush=True)
+        _tell(start_lines(engine, snapshot, filename))
+        losses = Losses()
+        draining = False
         while not engine.wait(SIGNAL_SEEN_WITHIN_S):
             while signals:
-                _obey(engine, signals.popleft())
+                number = signals.popleft()
+                _obey(engine, number, again=draining)
+                draining = draining or number != signal.SIGHUP
+            for line in losses.lines(engine.snapshot or snapshot):
+                _log.warning("%s", line)
         return _end(engine)
     finally:
         log.stop()
@@ -57,12 +64,21 @@ def _collect_signals() -> deque[int]:
     return noted
 
 
-def _obey(engine: Engine, number: int) -> None:
+def _tell(lines: list[str]) -> None:
+    """Print; a standard output that takes nothing is no reason not to forward."""
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError as error:
+        _log.warning("cannot print to standard output: %s", error.strerror)
+
+
+def _obey(engine: Engine, number: int, *, again: bool) -> None:
     """The first signal drains, a second one ends at once."""
+    name = signal.Signals(number).name
     if number == signal.SIGHUP:
-        _log.warning("SIGHUP: this version does not reload; restart it to change the file's terms")
+        _log.warning("SIGHUP ignored: this version does not reload; restart it to apply changes")
         return
-    _log.info("%s: draining; once more ends at once", signal.Signals(number).name)
+    _log.info("%s: %s", name, "ending now" if again else "draining; once more ends at once")
     engine.drain()
 
 
@@ -74,12 +90,12 @@ def _end(engine: Engine) -> int:
     totals = engine.snapshot.totals
     closed = engine.closed_at_the_end
     _log.info(
-        "ended: %d flows served, %d datagrams to backends, %d to clients, %d dropped%s",
+        "ended: %d flows, %d datagrams to backends, %d to clients, dropped %s%s",
         totals.admitted,
         totals.requests,
         totals.replies,
-        totals.dropped,
-        f"; {closed} flows had to be closed before their end" if closed else "",
+        dropped_by_reason(engine.snapshot),
+        f"; {closed} flows still lived and were closed" if closed else "",
     )
     return 0
 
@@ -88,8 +104,8 @@ def start_lines(engine: Engine, snapshot: Snapshot, filename: str) -> list[str]:
     """What runs, where, with what from the kernel: a line per listener."""
     configuration = engine.configuration
     lines = [
-        f"udplb {__version__}: {filename}, at most {snapshot.totals.max_flows:,} flows,"
-        f" GSO {_on(engine.segmentation)}"
+        f"udplb {__version__}, process {os.getpid()}: {os.path.abspath(filename)},"
+        f" at most {snapshot.totals.max_flows:,} flows, GSO {_on(engine.segmentation)}"
     ]
     backends = {cluster.name: len(cluster.backends) for cluster in snapshot.clusters}
     for listener, settings in zip(snapshot.listeners, configuration.listeners, strict=True):
@@ -102,6 +118,7 @@ def start_lines(engine: Engine, snapshot: Snapshot, filename: str) -> list[str]:
         )
     lines.append(_later("control socket", configuration.engine.control_socket))
     lines.append(_later("metrics", configuration.engine.metrics_address))
+    lines.append("ready")
     return lines
 
 
@@ -112,7 +129,7 @@ def _on(switch: bool) -> str:
 def _coalescing(engine: Engine, listener: ListenerSnapshot) -> str:
     if listener.coalesces:
         return "on"
-    return "off until trains come" if engine.coalescing else "off"
+    return "off until a bulk sender comes" if engine.coalescing else "off"
 
 
 def _buffer(listener: ListenerSnapshot, asked: int) -> str:
@@ -125,4 +142,4 @@ def _buffer(listener: ListenerSnapshot, asked: int) -> str:
 def _later(feature: str, place: object) -> str:
     if place in (None, "off"):
         return f"{feature}: off"
-    return f"{feature}: not in this version (configured: {place})"
+    return f"{feature}: comes with a later version (will be: {place})"

@@ -51,7 +51,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_say_what_to_do(tmp_path: Path) -> None:
     missing = tmp_path / "gone.toml"
-    assert refusal(missing) == f"{missing}: no such file; `udplb init` writes one"
+    assert refusal(missing) == f"{missing}: no such file; `udplb init {missing}` writes one"
     assert refusal(tmp_path) == f"{tmp_path}: is a directory; name the file in it"
     assert refusal("a\0b") == "a\\x00b: cannot be read: embedded null byte; name another file"
     text = tmp_path / "text.toml"

@@ -54,7 +54,7 @@ def _read(path: str | Path) -> str:
         with open(path, "rb") as file:
             content = file.read(FILE_SIZE_MAX + 1)
     except FileNotFoundError:
-        raise _unusable(path, "no such file", "`udplb init` writes one") from None
+        raise _unusable(path, "no such file", f"`udplb init {path}` writes one") from None
     except PermissionError:
         raise _unusable(path, "no permission to read it", "change its owner or mode") from None
     except IsADirectoryError:

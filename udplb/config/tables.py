@@ -137,5 +137,8 @@ def _report_unknown(section: Section, name: str, path: KeyPath, report: Report) 
         for header, home in sections()
         if name == home.name or name in (key.name for key in home.keys)
     ]
-    hint = f"it belongs in {choices(homes)}" if homes else report.did_you_mean(name, section.names)
+    # What is meant here comes first: a key of the same name elsewhere is the rarer mistake.
+    hint = report.did_you_mean(name, section.names)
+    if not hint and homes:
+        hint = f"it belongs in {choices(homes)}"
     report.add((*path, name), "unknown key", hint or f"known here: {', '.join(section.names)}")

@@ -69,6 +69,8 @@ def parse_address(text: str) -> Address:
     bracketed = host.startswith("[") and host.endswith("]")
     if ":" in host and not bracketed:
         raise ValueError("an IPv6 address stands in brackets: [2001:db8::1]:53")
+    if host in ("", "*"):
+        raise ValueError(f"no address; all of them are 0.0.0.0:{port_text} or [::]:{port_text}")
     try:
         ip = normal_ip(host[1:-1] if bracketed else host)
     except ValueError:

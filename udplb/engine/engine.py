@@ -319,6 +319,7 @@ class Engine:
             return
         self._state = "draining"
         timeout = self.configuration.engine.drain_timeout
+        _log.info("draining %d flows, at most %g s", self._capacity.live, timeout)
         self.bus.publish(
             DrainBegan(at=self.bus.now(), live=self._capacity.live, deadline_s=timeout)
         )

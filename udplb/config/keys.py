@@ -200,7 +200,12 @@ BACKENDS = Section(
             1,
             "Its share of the new flows, against the others' weights; 0: no new flows.",
         ),
-        Key("backup", Switch(), False, "Whether it serves only while no other backend is up."),
+        Key(
+            "backup",
+            Switch(),
+            False,
+            "Whether it serves only while all others are drained or have weight 0.",
+        ),
         Key(
             "state",
             Choice(get_args(BackendState)),

@@ -42,7 +42,7 @@ print("sent", sent, flush=True)
 
 
 def dropped(stderr: str) -> int:
-    return int(stderr.rpartition(" to clients, ")[2].split(" dropped")[0])
+    return int(stderr.rpartition("dropped ")[2].split()[0].replace(",", ""))
 
 
 def flood(folder: Path, seconds: float, rate: float) -> tuple[int, int, int, int, int]:

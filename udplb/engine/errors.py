@@ -46,6 +46,7 @@ _TABLE: dict[Failure, tuple[int, ...]] = {
     Failure.NO_DESCRIPTOR: _errnos("EMFILE", "ENFILE", "ENOMEM", "ENOSPC"),
     Failure.NO_PORT: _errnos("EADDRINUSE", "EAGAIN"),
     Failure.BUSY: _errnos("ENOBUFS"),
+    Failure.REJECTED: _errnos("EPERM", "EACCES", "EINVAL", "EDESTADDRREQ", "EAFNOSUPPORT", "EIO"),
 }  # fmt: skip
 
 FAILURES: dict[int, Failure] = {
@@ -74,5 +75,5 @@ OPEN_REASONS: dict[Failure, DropReason] = {
 
 
 def failure_of(error: OSError) -> Failure:
-    """The failure that an OSError of a socket call is; REJECTED for what the table omits."""
+    """The failure that an OSError of a socket call is; REJECTED for what nobody knew of."""
     return FAILURES.get(error.errno or 0, Failure.REJECTED)

@@ -57,3 +57,15 @@ def test_a_refused_train_leaves_no_trace() -> None:
     assert not queue.append(None, train(11))
     assert len(queue) == 0
     assert queue.append(None, train(10))
+
+
+def test_there_is_room_for_the_first_datagrams_of_a_large_train() -> None:
+    queue = EgressQueue[str](trains_max=2, bytes_max=100)
+    train = Train.of([b"x" * 40] * 4)
+    assert queue.room_for(train) == 2
+    assert not queue.append("way", train)
+    assert queue.append("way", train.split(2)[0])
+    assert queue.room_for(train) == 0
+    assert queue.room_for(Train.of([b"", b"y" * 20, b"z"])) == 2
+    assert queue.append("way", Train.of([b""]))
+    assert queue.room_for(Train.of([b""])) == 0, "two trains are all that may wait"

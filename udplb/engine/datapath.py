@@ -266,9 +266,13 @@ class Datapath:
 
     def _enqueue(self, now: float, upstream: Upstream, train: Train) -> None:
         assert upstream.egress is not None
-        if not upstream.egress.append(upstream, train):
-            listener, flow = upstream.listener, upstream.flow
-            self._failed(now, listener, flow, train, DropReason.QUEUE_FULL)
+        if upstream.egress.append(upstream, train):
+            return
+        room = upstream.egress.room_for(train)
+        if room:
+            head, train = train.split(room)
+            upstream.egress.append(upstream, head)
+        self._failed(now, upstream.listener, upstream.flow, train, DropReason.QUEUE_FULL)
 
     def _failed(
         self, now: float, listener: Listener, flow: Flow, train: Train, reason: DropReason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from udplb.core.train import Train
@@ -35,6 +36,13 @@ class EgressQueue(Generic[Way]):
         self._trains.append((way, train))
         self._bytes_left -= train.size
         return True
+
+    def room_for(self, train: Train) -> int:
+        """How many of the train's datagrams, from its first on, there is room for."""
+        if len(self._trains) >= self._trains_max:
+            return 0
+        sums = accumulate(map(len, train.datagrams()))
+        return sum(size <= self._bytes_left for size in sums)
 
     def pop(self) -> tuple[Way, Train]:
         """Take out the train that waited longest."""

@@ -93,6 +93,7 @@ class FlowManager:
         key: FlowKey = client if local is None else (client, local)
         flow = self._current.get(key)
         if flow is not None and train.count < flow.left:
+            # The one path that established flows take.
             flow.left -= train.count
             self._count_requests(now, flow, train)
             return (SendToBackend(flow, train),)

@@ -56,6 +56,9 @@ class Train:
     @classmethod
     def of(cls, datagrams: Sequence[bytes]) -> Train:
         """A train of these datagrams, at least one."""
+        if len(datagrams) == 1:
+            size = len(datagrams[0])
+            return cls((Run(datagrams, size, 1, size),))
         return cls(runs_of(datagrams))
 
     @classmethod
@@ -112,7 +115,7 @@ def runs_of(datagrams: Sequence[bytes]) -> list[Run]:
     sizes = list(map(len, datagrams))
     first = sizes[0]
     total = first * count
-    if (count == 1) or (
+    if count == 1 or (
         first > 0
         and count <= RUN_DATAGRAMS_MAX
         and total <= RUN_BYTES_MAX

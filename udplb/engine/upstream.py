@@ -90,11 +90,12 @@ class Upstream:
         receive = self.sock.recv
         bound = self._likely()
         datagrams: list[bytes] = []
+        keep = datagrams.append
         failures: list[Failure] = []
         while len(failures) < ROUND_ERRORS:
             try:
-                while len(datagrams) < bound:
-                    datagrams.append(receive(RECEIVE_MAX))
+                for _ in range(bound - len(datagrams)):
+                    keep(receive(RECEIVE_MAX))
                 break
             except BlockingIOError:
                 break

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from udplb.config.wording import escape
 from udplb.engine import logs
-from udplb.engine.logs import JsonFormatter, TextFormatter, escaped, start_logging
+from udplb.engine.logs import JsonFormatter, TextFormatter, start_logging
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def root_logger() -> Iterator[None]:
     ],
 )
 def test_control_characters_are_escaped(raw: str, shown: str) -> None:
-    assert escaped(raw) == shown
+    assert escape(raw) == shown
 
 
 def record(message: str) -> logging.LogRecord:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 
+from udplb.config.wording import escape
 from udplb.core.settings import LogFormat, LogLevel
 
 QUEUE_LINES_MAX = 10_000
@@ -41,20 +42,15 @@ class _Writer(QueueListener):
                     lines.get_nowait()
 
 
-def escaped(text: str) -> str:
-    """The text with every control character written as an escape: one line, and no colours."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 class TextFormatter(logging.Formatter):
     """Time, level, message; a traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = f"{at} {record.levelname.lower()} {escaped(record.getMessage())}"
+        line = f"{at} {record.levelname.lower()} {escape(record.getMessage())}"
         if not record.exc_text:
             return line
-        return "\n".join((line, *map(escaped, record.exc_text.splitlines())))
+        return "\n".join((line, *map(escape, record.exc_text.splitlines())))
 
 
 class JsonFormatter(logging.Formatter):
@@ -65,10 +61,10 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": escaped(record.getMessage()),
+            "message": escape(record.getMessage()),
         }
         if record.exc_text:
-            line["traceback"] = "\n".join(map(escaped, record.exc_text.splitlines()))
+            line["traceback"] = "\n".join(map(escape, record.exc_text.splitlines()))
         return json.dumps(line)
 
 

@@ -16,12 +16,13 @@ from udplb.core.balance import maglev
 from udplb.core.flow import TRANSITIONS, State
 from udplb.core.reasons import SHED_REASONS, CloseReason, DropReason, Explained
 from udplb.engine import (
+    batch,
     datapath,
     descriptors,
     egress,
     engine,
     events,
-    listener,
+    inlet,
     logs,
     losses,
     ports,
@@ -42,9 +43,10 @@ LIMITS: tuple[tuple[str, object, str], ...] = (
     ("train.RUN_BYTES_MAX", train.RUN_BYTES_MAX, "the kernel refuses larger runs"),
     ("counters.RECENT_DROPS_MAX", counters.RECENT_DROPS_MAX, "the ring of recent drops; the oldest make room"),
     ("maglev.TABLE_SIZE", maglev.TABLE_SIZE, "slots of a maglev table"),
-    ("listener.ROUND_DATAGRAMS", listener.ROUND_DATAGRAMS, "a busy listener starves no other socket"),
-    ("listener.ROUND_BUFFERS", listener.ROUND_BUFFERS, "the same in buffers of up to 64 KiB, with UDP_GRO"),
-    ("listener.LOCAL_ADDRESSES_MAX", listener.LOCAL_ADDRESSES_MAX, "the cache of local addresses of a wildcard listener"),
+    ("inlet.ROUND_DATAGRAMS", inlet.ROUND_DATAGRAMS, "a busy listener starves no other socket"),
+    ("inlet.CALL_BUFFERS", inlet.CALL_BUFFERS, "the same in buffers of up to 64 KiB, with UDP_GRO"),
+    ("inlet.NOTES_KEPT", inlet.NOTES_KEPT, "the cache of what control messages tell: local addresses and segment sizes"),
+    ("batch.LAYOUTS_KEPT", batch.LAYOUTS_KEPT, "the cache of how received batches are taken apart"),
     ("upstream.ROUND_DATAGRAMS", upstream.ROUND_DATAGRAMS, "a busy backend starves no other socket"),
     ("upstream.ROUND_BUFFERS", upstream.ROUND_BUFFERS, "the same in buffers of up to 64 KiB, with UDP_GRO"),
     ("upstream.ROUND_ERRORS", upstream.ROUND_ERRORS, "errors read from one upstream in one round"),

@@ -26,9 +26,9 @@ from udplb.core.reasons import CloseReason, DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
 from udplb.engine.addresses import family_of, reply_ancillary
+from udplb.engine.coalescing import switch_coalescing_on, worth_coalescing
 from udplb.engine.egress import FLOW_BYTES_MAX, FLOW_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS, Failure
-from udplb.engine.inlet import switch_coalescing_on, worth_coalescing
 from udplb.engine.listener import Listener
 from udplb.engine.outlet import SEGMENT_ANY, SEGMENT_NONE, ClientOutlet, Trouble
 from udplb.engine.poller import WRITABLE, new_poller

@@ -38,6 +38,7 @@ from udplb.engine.events import (
     event_of_flow,
 )
 from udplb.engine.garbage import MemoryReturn
+from udplb.engine.inlet import Inlets
 from udplb.engine.listener import Listener
 from udplb.engine.ports import Ports, usable_ports
 from udplb.engine.ranking import FlowQuery, Ranking
@@ -203,10 +204,11 @@ class Engine:
             coalescing=self.coalescing,
         )
         self._datapath.flow_watcher = self._tell_of_flow
+        inlets = Inlets(coalescing=self.coalescing)
         for each, listens in zip(bound, self.configuration.listeners, strict=True):
             cluster = self._clusters[listens.cluster]
             manager = FlowManager(listens, cluster, self._capacity, own, self.recent_drops)
-            listener = Listener(each, manager, self._datapath.carry_out, self.coalescing)
+            listener = Listener(each, manager, self._datapath.carry_out, inlets)
             self._listeners.append(listener)
             self._datapath.serve(listener)
 

@@ -1,43 +1,215 @@
-"""Inlets: reading what waits in a socket, in bounded rounds, as datagrams or as whole trains.
+"""Inlets: a listener's socket read in bounded rounds, as trains of one client each.
 
-UDP_GRO delivers a bulk sender's train as one buffer with its segment size. It can be switched on
-for a live socket and never off, and costs a little more per call, so it is a ratchet: a socket
-whose wake-up brought a train of datagrams worth it has it for good.
+Two ways to the same trains: many datagrams a call where the system can, else one by one.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+import struct
+from abc import ABC, abstractmethod
+from functools import lru_cache
 
+from udplb.core.flow import ClientAddress, LocalAddress
 from udplb.core.train import Train
-from udplb.engine.kernel import GRO_SIZE, SOL_UDP, UDP_GRO
+from udplb.engine import kernel
+from udplb.engine.addresses import Ancillary, local_address
+from udplb.engine.batch import BATCH_DATAGRAMS, Batch, has_batches
+from udplb.engine.coalescing import segment_of, switch_coalescing_on, worth_coalescing
 
-COALESCE_DATAGRAMS = 8
-"""So many equal datagrams of one peer in one wake-up, ..."""
-COALESCE_BYTES = 500
-"""... each at least so many bytes, switch UDP_GRO on."""
+ROUND_DATAGRAMS = 128
+"""What one wake-up reads from one listener; more waits for the loop's next turn."""
+CALL_BUFFERS = 16
+"""What one call brings of a socket with UDP_GRO, in buffers of up to 64 KiB; a round ends with
+the call that reaches ROUND_DATAGRAMS."""
+NOTES_KEPT = 1_024
+
+assert max(ROUND_DATAGRAMS, CALL_BUFFERS) <= BATCH_DATAGRAMS
+
+_SOCKADDR_IN = struct.Struct("!2xH4s8x")
+_SOCKADDR_IN6 = struct.Struct("!2xHI16s")
+_SCOPE = struct.Struct("=I")
+_CONTROL_HEAD = struct.Struct("@Nii")
+
+Buffer = tuple[bytes, int]
+"""What one receive brought, with its segment size; 0: it is one datagram."""
+Sender = tuple[ClientAddress, LocalAddress | None]
 
 
-def worth_coalescing(train: Train) -> bool:
-    """Whether UDP_GRO would pay for a sender of such trains."""
-    run = train.runs[0]
-    return run.count >= COALESCE_DATAGRAMS and run.segment >= COALESCE_BYTES
+Arrival = tuple[ClientAddress, LocalAddress | None, Train]
+"""A train as it came in; the local address where the socket is bound to a wildcard."""
 
 
-def switch_coalescing_on(sock: socket.socket) -> bool:
-    """Switch UDP_GRO on for good; False if this socket cannot."""
-    try:
-        sock.setsockopt(SOL_UDP, UDP_GRO, 1)
-    except OSError:
-        return False
-    return True
+class Inlet(ABC):
+    """Reads one listener's socket."""
+
+    def __init__(self, sock: socket.socket, *, wildcard: bool, coalescing: bool) -> None:
+        self._sock = sock
+        self._wildcard = wildcard
+        self._coalescing = coalescing
+        """UDP_GRO may be switched on."""
+        self.coalesces = coalescing and wildcard and switch_coalescing_on(sock)
+        """UDP_GRO is on. A wildcard socket needs control messages anyway: from the start."""
+
+    def receive(self) -> list[Arrival]:
+        """One round: what the socket holds, as trains in the order of their first datagrams.
+
+        OSError as the socket raises it, if nothing came before it.
+        """
+        if self._wildcard or self.coalesces:
+            buffers = self._receive_buffers()
+            return [(*sender, Train.of_pieces(each)) for sender, each in buffers.items()]
+        datagrams = self._receive_datagrams()
+        arrivals: list[Arrival] = [
+            (client, None, Train.of(each)) for client, each in datagrams.items()
+        ]
+        if self._coalescing and any(worth_coalescing(train) for _, _, train in arrivals):
+            self._coalescing = self.coalesces = switch_coalescing_on(self._sock)
+        return arrivals
+
+    @abstractmethod
+    def _receive_datagrams(self) -> dict[ClientAddress, list[bytes]]:
+        """One round of a socket without control messages, by client."""
+
+    @abstractmethod
+    def _receive_buffers(self) -> dict[Sender, list[Buffer]]:
+        """One round of a socket with control messages, by client and local address."""
 
 
-def segment_of(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
-    """The segment size of a received buffer in bytes; 0: it is one datagram."""
+class BatchInlet(Inlet):
+    """Many datagrams a call."""
+
+    def __init__(
+        self, batch: Batch, sock: socket.socket, *, wildcard: bool, coalescing: bool
+    ) -> None:
+        super().__init__(sock, wildcard=wildcard, coalescing=coalescing)
+        self._batch = batch
+        four = sock.family == socket.AF_INET
+        self._name_size = _SOCKADDR_IN.size if four else _SOCKADDR_IN6.size + _SCOPE.size
+        self._client_of = _client_of_ipv4 if four else _client_of_ipv6
+
+    def _receive_datagrams(self) -> dict[ClientAddress, list[bytes]]:
+        batch = self._batch
+        count = batch.receive(self._sock.fileno(), ROUND_DATAGRAMS)
+        if not count:
+            return {}
+        trains: dict[bytes, list[bytes]] = {}
+        names = batch.names(count, self._name_size)
+        for name, datagram in zip(names, batch.datagrams(count), strict=True):
+            train = trains.get(name)
+            if train is None:
+                trains[name] = [datagram]
+            else:
+                train.append(datagram)
+        client_of = self._client_of
+        return {client_of(name): train for name, train in trains.items()}
+
+    def _receive_buffers(self) -> dict[Sender, list[Buffer]]:
+        batch, fd = self._batch, self._sock.fileno()
+        asked = CALL_BUFFERS if self.coalesces else ROUND_DATAGRAMS
+        trains: dict[tuple[bytes, LocalAddress | None], list[Buffer]] = {}
+        left = ROUND_DATAGRAMS
+        while left > 0:
+            try:
+                count = batch.receive(fd, asked)
+            except OSError:
+                if not trains:
+                    raise
+                break
+            if count:
+                names, raws = batch.names(count, self._name_size), batch.ancillaries(count)
+                for name, raw, buffer in zip(names, raws, batch.datagrams(count), strict=True):
+                    local, segment = _note_of(raw)
+                    trains.setdefault((name, local), []).append((buffer, segment))
+                    left -= -(-len(buffer) // segment) if segment else 1
+            if count < asked:
+                break
+        client_of = self._client_of
+        return {(client_of(name), local): each for (name, local), each in trains.items()}
+
+
+class SingleInlet(Inlet):
+    """One datagram a call, as every system can."""
+
+    def _receive_datagrams(self) -> dict[ClientAddress, list[bytes]]:
+        receive = self._sock.recvfrom
+        trains: dict[ClientAddress, list[bytes]] = {}
+        try:
+            for _ in range(ROUND_DATAGRAMS):
+                datagram, client = receive(kernel.RECEIVE_MAX)
+                trains.setdefault(client, []).append(datagram)
+        except BlockingIOError:
+            pass
+        except OSError:
+            if not trains:
+                raise
+        return trains
+
+    def _receive_buffers(self) -> dict[Sender, list[Buffer]]:
+        receive = self._sock.recvmsg
+        trains: dict[Sender, list[Buffer]] = {}
+        left = ROUND_DATAGRAMS
+        try:
+            while left > 0:
+                buffer, ancillary, _, client = receive(kernel.RECEIVE_MAX, kernel.ANCILLARY_MAX)
+                segment = segment_of(ancillary)
+                trains.setdefault((client, _local_of(ancillary)), []).append((buffer, segment))
+                left -= -(-len(buffer) // segment) if segment else 1
+        except BlockingIOError:
+            pass
+        except OSError:
+            if not trains:
+                raise
+        return trains
+
+
+class Inlets:
+    """Makes inlets; those of one engine share their buffers."""
+
+    def __init__(self, *, coalescing: bool) -> None:
+        self._coalescing = coalescing
+        self._batch = Batch() if has_batches() else None
+
+    def inlet(self, sock: socket.socket, *, wildcard: bool) -> Inlet:
+        """The best inlet that this system has for the socket."""
+        wildcard = wildcard and kernel.LINUX  # elsewhere nothing tells the local address
+        if self._batch is None:
+            return SingleInlet(sock, wildcard=wildcard, coalescing=self._coalescing)
+        return BatchInlet(self._batch, sock, wildcard=wildcard, coalescing=self._coalescing)
+
+
+def _client_of_ipv4(name: bytes) -> ClientAddress:
+    port, packed = _SOCKADDR_IN.unpack(name)
+    return socket.inet_ntoa(packed), port
+
+
+def _client_of_ipv6(name: bytes) -> ClientAddress:
+    port, flow_information, packed = _SOCKADDR_IN6.unpack_from(name)
+    (scope,) = _SCOPE.unpack_from(name, _SOCKADDR_IN6.size)
+    return socket.inet_ntop(socket.AF_INET6, packed), port, flow_information, scope
+
+
+@lru_cache(maxsize=NOTES_KEPT)
+def _note_of(raw: bytes) -> tuple[LocalAddress | None, int]:
+    """The local address and the segment size that control messages tell, as the kernel left them.
+
+    Few differ: as many as there are local addresses and sizes.
+    """
+    messages: Ancillary = []
+    start = 0
+    while start + _CONTROL_HEAD.size <= len(raw):
+        size, level, kind = _CONTROL_HEAD.unpack_from(raw, start)
+        if size < _CONTROL_HEAD.size:
+            break  # zeros: the end
+        messages.append((level, kind, raw[start + _CONTROL_HEAD.size : start + size]))
+        start += socket.CMSG_SPACE(size - _CONTROL_HEAD.size)
+    return _local_of(messages), segment_of(messages)
+
+
+def _local_of(ancillary: Ancillary) -> LocalAddress | None:
     for level, kind, data in ancillary:
-        if level == SOL_UDP and kind == UDP_GRO:
-            size: int = GRO_SIZE.unpack_from(data)[0]
-            return size
-    return 0
+        if (level == socket.IPPROTO_IP and kind == kernel.IP_PKTINFO) or (
+            level == socket.IPPROTO_IPV6 and kind == kernel.IPV6_PKTINFO
+        ):
+            return local_address(level, data)
+    return None

@@ -6,7 +6,6 @@ A datagram's first and last room. What a train means is decided by the flow mana
 from __future__ import annotations
 
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -15,25 +14,14 @@ from udplb.core.flow import ClientAddress, LocalAddress
 from udplb.core.manager import FlowManager
 from udplb.core.reasons import DropReason
 from udplb.core.train import Train
-from udplb.engine import kernel
-from udplb.engine.addresses import local_address
 from udplb.engine.binding import BoundSocket
 from udplb.engine.egress import LISTENER_BYTES_MAX, LISTENER_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS
-from udplb.engine.inlet import segment_of, switch_coalescing_on, worth_coalescing
+from udplb.engine.inlet import Inlets
 from udplb.engine.outlet import Trouble
 from udplb.engine.upstream import Upstream
 
-ROUND_DATAGRAMS = 128
-"""What one wake-up reads from one listener; more waits for the loop's next turn."""
-ROUND_BUFFERS = 32
-"""The same in buffers of up to 64 KiB, where UDP_GRO is on."""
-LOCAL_ADDRESSES_MAX = 1_024
-
 _log = logging.getLogger(__name__)
-
-Arrival = tuple[ClientAddress, LocalAddress | None]
-
 
 CarryOut = Callable[[float, "Listener", Sequence[Command]], None]
 """What carries out the manager's commands: the datapath."""
@@ -43,7 +31,7 @@ class Listener:
     """One bound socket with its flow manager."""
 
     def __init__(
-        self, bound: BoundSocket, manager: FlowManager, carry_out: CarryOut, coalescing: bool
+        self, bound: BoundSocket, manager: FlowManager, carry_out: CarryOut, inlets: Inlets
     ) -> None:
         self.sock = bound.sock
         self.address = bound.address
@@ -51,19 +39,20 @@ class Listener:
         self.manager = manager
         self._carry_out = carry_out
         self._max_size = manager.settings.max_datagram_size
-        self._wildcard = kernel.LINUX and bound.address.is_wildcard
-        self._coalescing = coalescing
-        self.coalesces = coalescing and self._wildcard and switch_coalescing_on(self.sock)
-        """UDP_GRO is on. A wildcard listener needs recvmsg anyway, and has it from the start."""
+        self._inlet = inlets.inlet(bound.sock, wildcard=bound.address.is_wildcard)
         self.egress: EgressQueue[Upstream] = EgressQueue(LISTENER_TRAINS_MAX, LISTENER_BYTES_MAX)
         self._postponed: deque[Postpone] = deque()
-        self._locals: dict[tuple[int, bytes], LocalAddress] = {}
         self._watch_writable: Callable[[bool], None] = lambda _: None
 
     @property
     def name(self) -> str:
         """Its name in the configuration."""
         return self.manager.settings.name
+
+    @property
+    def coalesces(self) -> bool:
+        """Whether UDP_GRO is on."""
+        return self._inlet.coalesces
 
     def writable_watched_by(self, watch: Callable[[bool], None]) -> None:
         """`watch` asks the loop to call `flush` when the socket has room, or no longer to."""
@@ -77,17 +66,13 @@ class Listener:
         if self._postponed:
             self._hand_on_postponed(now)
             return bool(self._postponed)
-        if self._wildcard or self.coalesces:
-            for (client, local), pieces in self._receive_coalesced().items():
-                self._hand_on(now, client, local, Train.of_pieces(pieces))
-        else:
-            worthy = False
-            for client, datagrams in self._receive_plain().items():
-                train = Train.of(datagrams)
-                worthy = worthy or worth_coalescing(train)
-                self._hand_on(now, client, None, train)
-            if worthy and self._coalescing:
-                self._coalescing = self.coalesces = switch_coalescing_on(self.sock)
+        try:
+            arrivals = self._inlet.receive()
+        except OSError as error:
+            _log.warning("listener %s: receiving: %s", self.name, error)
+            return False
+        for client, local, train in arrivals:
+            self._hand_on(now, client, local, train)
         return bool(self._postponed)
 
     def _hand_on(
@@ -109,58 +94,6 @@ class Listener:
         waiting, self._postponed = self._postponed, deque()
         for client, local, train in waiting:
             self._hand_on(now, client, local, train)
-
-    def _receive_plain(self) -> dict[ClientAddress, list[bytes]]:
-        """One round as datagrams by client."""
-        receive = self.sock.recvfrom
-        size = self._max_size + 1  # one byte more than allowed tells a datagram that is larger
-        trains: dict[ClientAddress, list[bytes]] = {}
-        try:
-            for _ in range(ROUND_DATAGRAMS):
-                datagram, client = receive(size)
-                train = trains.get(client)
-                if train is None:
-                    trains[client] = [datagram]
-                else:
-                    train.append(datagram)
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            _log.warning("listener %s: receiving: %s", self.name, error)
-        return trains
-
-    def _receive_coalesced(self) -> dict[Arrival, list[tuple[bytes, int]]]:
-        """One round as buffers and their segment sizes, by client and local address."""
-        receive = self.sock.recvmsg
-        trains: dict[Arrival, list[tuple[bytes, int]]] = {}
-        received = 0
-        try:
-            for _ in range(ROUND_BUFFERS if self.coalesces else ROUND_DATAGRAMS):
-                buffer, ancillary, _, client = receive(kernel.RECEIVE_MAX, kernel.ANCILLARY_MAX)
-                local = self._local_of(ancillary) if self._wildcard else None
-                segment = segment_of(ancillary) if self.coalesces else 0
-                trains.setdefault((client, local), []).append((buffer, segment))
-                received += -(-len(buffer) // segment) if segment else 1
-                if received >= ROUND_DATAGRAMS:
-                    break
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            _log.warning("listener %s: receiving: %s", self.name, error)
-        return trains
-
-    def _local_of(self, ancillary: list[tuple[int, int, bytes]]) -> LocalAddress | None:
-        for level, kind, data in ancillary:
-            if (level == socket.IPPROTO_IP and kind == kernel.IP_PKTINFO) or (
-                level == socket.IPPROTO_IPV6 and kind == kernel.IPV6_PKTINFO
-            ):
-                known = self._locals.get((level, data))
-                if known is None:
-                    if len(self._locals) >= LOCAL_ADDRESSES_MAX:
-                        self._locals.clear()
-                    known = self._locals[level, data] = local_address(level, data)
-                return known
-        return None
 
     def _without_oversize(self, now: float, client: ClientAddress, train: Train) -> Train | None:
         """The train without the datagrams that are too large, which are dropped."""

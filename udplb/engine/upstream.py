@@ -10,9 +10,9 @@ from udplb.core.reasons import DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
 from udplb.engine.addresses import SocketAddress, family_of, scoped
+from udplb.engine.coalescing import segment_of
 from udplb.engine.egress import EgressQueue
 from udplb.engine.errors import OPEN_REASONS, Failure, failure_of
-from udplb.engine.inlet import segment_of
 from udplb.engine.kernel import GRO_SIZE, RECEIVE_MAX
 from udplb.engine.outlet import BackendOutlet, ClientOutlet
 from udplb.engine.ports import Ports

@@ -11,12 +11,13 @@ import ctypes
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from mmap import mmap
 
 from udplb.engine.kernel import ANCILLARY_MAX, LINUX, RECEIVE_MAX
 
 BATCH_DATAGRAMS = 128
 """What one call brings at most."""
-LAYOUTS_KEPT = 1_024
+LAYOUTS_KEPT = 256
 
 _DATAGRAM_STRIDE = RECEIVE_MAX + 193
 """Not a power of two: the heads of all datagrams would share a few lines of the cache."""
@@ -59,7 +60,7 @@ class Batch:
 
     def __init__(self) -> None:
         count = BATCH_DATAGRAMS
-        self._datagrams = bytearray(count * _DATAGRAM_STRIDE)
+        self._datagrams = mmap(-1, count * _DATAGRAM_STRIDE)  # unlike a bytearray, untouched
         self._datagrams_view = memoryview(self._datagrams)
         self._names = bytearray(count * _NAME_STRIDE)
         self._ancillaries = bytearray(count * ANCILLARY_MAX)
@@ -72,6 +73,10 @@ class Batch:
         words = memoryview(self._messages).cast("I")
         self._sizes = words[_Message.received.offset // 4 :: _MESSAGE_SIZE // 4]
         self._call = _recvmmsg()
+
+    def shrink(self) -> None:
+        """Forget what was kept for speed alone: old small objects pin whole arenas of memory."""
+        _layout.cache_clear()
 
     def _point_at_buffers(self, count: int) -> None:
         datagrams, names = _place_of(self._datagrams), _place_of(self._names)
@@ -130,7 +135,7 @@ def _layout(size: int, stride: int, count: int) -> struct.Struct:
     return struct.Struct(f"{size}s{stride - size}x" * (count - 1) + f"{size}s")
 
 
-def _place_of(buffer: bytearray) -> int:
+def _place_of(buffer: bytearray | mmap) -> int:
     """The address of a buffer's memory; it stays as long as the buffer keeps its size."""
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 

@@ -204,11 +204,11 @@ class Engine:
             coalescing=self.coalescing,
         )
         self._datapath.flow_watcher = self._tell_of_flow
-        inlets = Inlets(coalescing=self.coalescing)
+        self._inlets = Inlets(coalescing=self.coalescing)
         for each, listens in zip(bound, self.configuration.listeners, strict=True):
             cluster = self._clusters[listens.cluster]
             manager = FlowManager(listens, cluster, self._capacity, own, self.recent_drops)
-            listener = Listener(each, manager, self._datapath.carry_out, inlets)
+            listener = Listener(each, manager, self._datapath.carry_out, self._inlets)
             self._listeners.append(listener)
             self._datapath.serve(listener)
 
@@ -273,6 +273,7 @@ class Engine:
         if self._memory.flows_live(self._capacity.live):
             normal_ip.cache_clear()
             self._datapath.shrink()
+            self._inlets.shrink()
             for listener in self._listeners:
                 listener.manager.shrink()
         self._loop.call_later(SNAPSHOT_INTERVAL_S, self._publish)

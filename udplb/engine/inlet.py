@@ -177,6 +177,12 @@ class Inlets:
             return SingleInlet(sock, wildcard=wildcard, coalescing=self._coalescing)
         return BatchInlet(self._batch, sock, wildcard=wildcard, coalescing=self._coalescing)
 
+    def shrink(self) -> None:
+        """Forget what was kept for speed alone."""
+        _note_of.cache_clear()
+        if self._batch is not None:
+            self._batch.shrink()
+
 
 def _client_of_ipv4(name: bytes) -> ClientAddress:
     port, packed = _SOCKADDR_IN.unpack(name)

@@ -153,6 +153,9 @@ class BackendOutlet(Outlet):
         super().__init__(runs_below)
         self._sock = sock
 
+    def start_over(self) -> None:
+        """What is sent next is to look like the flow's first train."""
+
     def send_one(self, datagram: bytes) -> object:
         return self._sock.send(datagram)
 

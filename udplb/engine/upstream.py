@@ -14,8 +14,9 @@ from udplb.engine.coalescing import segment_of
 from udplb.engine.egress import EgressQueue
 from udplb.engine.errors import OPEN_REASONS, Failure, failure_of
 from udplb.engine.kernel import GRO_SIZE, RECEIVE_MAX
-from udplb.engine.outlet import BackendOutlet, ClientOutlet
+from udplb.engine.outlet import ClientOutlet
 from udplb.engine.ports import Ports
+from udplb.engine.proxied import outlet_to_backend
 
 if TYPE_CHECKING:
     from udplb.engine.listener import Listener
@@ -72,7 +73,7 @@ class Upstream:
         self.fd = sock.fileno()
         self.port = port
         """The port taken from the pool; None where the kernel chose."""
-        self.to_backend = BackendOutlet(sock, to_client.runs_below)
+        self.to_backend = outlet_to_backend(flow, listener, sock, to_client.runs_below)
         self.to_client = to_client
         self.egress: EgressQueue[Upstream] | None = None
         """Trains that wait for room in the socket's buffer."""

@@ -21,7 +21,23 @@ def backends(count: int) -> str:
     return f"backends = [{inner}]\n"
 
 
+HEALTH = "[clusters.c.health]\n"
+DNS_KEYS = 'query_name = "a"\nquery_type = "A"\nrcodes = ["NOERROR"]\n'
+
+
+def unused(line: int, key: str, probe: str, needed: str) -> str:
+    return (
+        f"f.toml:{line}: clusters.c.health.{key}: a {probe} probe does not use it; it has no "
+        f'effect; it needs probe = "{needed}"'
+    )
+
+
 UNSEEN = "not in this version; it has no effect"
+
+IGNORED = (
+    "f.toml:{line}: clusters.c.health.{key}: refusals do not count, since passive is false; "
+    "without effect: {keys}"
+)
 
 CASES: list[tuple[str, list[str]]] = [
     (ONE, []),
@@ -78,23 +94,93 @@ CASES: list[tuple[str, list[str]]] = [
         ONE + "[[clusters.d.backends]]\n" + 'address = "10.0.0.1:53"\n',
         ["f.toml:8: clusters.d: no listener uses this cluster; it has no effect"],
     ),
-    (
-        'proxy_protocol = "first"\non_backend_down = "move"\nresend = false\n' + ONE,
-        [
-            f"f.toml:6: clusters.c.proxy_protocol: {UNSEEN}",
-            f"f.toml:7: clusters.c.on_backend_down: {UNSEEN}",
-        ],
-    ),
+    ('proxy_protocol = "first"\non_backend_down = "move"\nresend = false\n' + ONE, []),
     ('proxy_protocol = "off"\non_backend_down = "keep"\nresend = true\n' + ONE, []),
+    (ONE + HEALTH + 'probe = "tcp"\nport = 54\ninterval = "1s"\ntimeout = "1s"\n', []),
+    (ONE + HEALTH + "passive = false\nfail_open = false\n", []),
+    (ONE + HEALTH + "refusals = 5\nrefusal_window = 3\n", []),
     (
-        ONE + '[clusters.c.health]\nprobe = "tcp"\nport = 54\ninterval = "1s"\npassive = false\n',
+        ONE + HEALTH + "passive = false\nfail_open = false\nrefusals = 5\n",
+        [IGNORED.format(line=11, key="refusals", keys="refusals")],
+    ),
+    (
+        ONE + HEALTH + "refusal_window = 3\npassive = false\n",
+        [IGNORED.format(line=9, key="refusal_window", keys="refusal_window")],
+    ),
+    (
+        ONE + HEALTH + "refusal_window = 3\nrefusals = 5\npassive = false\n",
+        [IGNORED.format(line=10, key="refusals", keys="refusals, refusal_window")],
+    ),
+    *(
+        (f'on_backend_down = "{what}"\n{more}' + ONE + HEALTH + "passive = false\n" + health, [])
+        for what, more, health in (
+            ("keep", "", ""),
+            ("move", "", 'probe = "tcp"\n'),
+            ("close", "responses = 1\n", "eject_below = 0.1\n"),
+        )
+    ),
+    *(
+        (
+            f'on_backend_down = "{what}"\n{more}' + ONE + HEALTH + "passive = false\n",
+            [
+                "f.toml:6: clusters.c.on_backend_down: nothing takes a backend down: there is no "
+                f"probe, and passive is false; {what} has no effect; it needs a probe, passive or "
+                "eject_below"
+            ],
+        )
+        for what, more in (("move", ""), ("close", ""), ("move", "responses = 1\n"))
+    ),
+    (ONE + HEALTH + 'probe = "off"\ninterval = 5\nsend = "x"\nrcodes = ["NOERROR"]\n', []),
+    (
+        ONE + HEALTH + 'port = 54\nsend = "x"\n',
         [
-            f"f.toml:9: clusters.c.health.probe: {UNSEEN}",
-            f"f.toml:10: clusters.c.health.port: {UNSEEN}",
-            f"f.toml:11: clusters.c.health.interval: {UNSEEN}",
+            "f.toml:10: clusters.c.health.send: nothing is probed, since there is no probe; "
+            "without effect: send, port"
         ],
     ),
-    (ONE + '[clusters.c.health]\nprobe = "off"\ninterval = 5\nrcodes = ["NOERROR"]\n', []),
+    (ONE + HEALTH + 'probe = "udp"\nsend = "x"\nexpect = "y"\n', []),
+    (ONE + HEALTH + 'probe = "radius"\nsecret = "hunter2"\n', []),
+    (ONE + HEALTH + DNS_KEYS + 'probe = "dns"\n', []),
+    (
+        ONE + HEALTH + 'probe = "tcp"\nsend = "x"\nexpect = "y"\nsecret = "hunter2"\n',
+        [
+            unused(10, "send", "tcp", "udp"),
+            unused(11, "expect", "tcp", "udp"),
+            unused(12, "secret", "tcp", "radius"),
+        ],
+    ),
+    *(
+        (
+            ONE + HEALTH + DNS_KEYS + f'probe = "{probe}"\n',
+            [
+                unused(9, "query_name", probe, "dns"),
+                unused(10, "query_type", probe, "dns"),
+                unused(11, "rcodes", probe, "dns"),
+            ],
+        )
+        for probe in ("tcp", "ntp", "stun", "sip")
+    ),
+    (ONE + HEALTH + 'probe = "ntp"\ninterval = "2s"\ntimeout = "2s"\n', []),
+    (
+        ONE + HEALTH + 'probe = "ntp"\ninterval = "1999ms"\n',
+        [
+            "f.toml:8: clusters.c.health.timeout: longer than the interval; a silent backend is "
+            "found later, as each probe waits for the one before"
+        ],
+    ),
+    ('profile = "dns"\n' + ONE + HEALTH + "eject_below = 0.5\n", []),
+    ("responses = 1\n" + ONE + HEALTH + "eject_below = 0.5\n", []),
+    ("responses = 0\n" + ONE + HEALTH + "eject_below = 0\n", []),
+    *(
+        (
+            setting + ONE + HEALTH + "eject_below = 0.5\n",
+            [
+                f"f.toml:{line}: clusters.c.health.eject_below: responses is 0, so no answers are "
+                "owed; it has no effect; it needs responses, or a profile that sets them"
+            ],
+        )
+        for setting, line in (("", 9), ('profile = "dns"\nresponses = 0\n', 11))
+    ),
     (
         ONE + '[engine]\ncontrol_socket = "/run/s"\nmetrics_address = "127.0.0.1:9465"\n',
         [

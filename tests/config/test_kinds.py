@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from udplb.config.kinds import (
     HASH_KEY_MAX,
     NAME_MAX,
+    SECRET_MAX,
     SOCKET_PATH_MAX,
     Choice,
     DomainName,
@@ -23,6 +24,7 @@ from udplb.config.kinds import (
     NetworkText,
     Payload,
     Ratio,
+    Secret,
     Size,
     SocketPath,
     Switch,
@@ -31,6 +33,8 @@ from udplb.config.kinds import (
 from udplb.core.settings import DATAGRAM_MAX
 
 SECRET = "s" * (HASH_KEY_MAX + 1)
+LONGEST_NAME = ".".join(["a" * 63] * 3 + ["a" * 61])
+"""253 characters, which are 255 bytes in a query."""
 SPAN = Duration("10ms", "1h")
 SIZE = Size("4KiB", "1GiB")
 
@@ -76,6 +80,11 @@ READ: list[tuple[Kind, object, object]] = [
     (Payload(), "hex:", b""),
     (Payload(), "hex:de ad BEEF", b"\xde\xad\xbe\xef"),
     (Payload(), "x" * DATAGRAM_MAX, b"x" * DATAGRAM_MAX),
+    (Payload(4), "hex:de ad be ef", b"\xde\xad\xbe\xef"),
+    (Secret(), "", b""),
+    (Secret(), "é", "é".encode()),
+    (Secret(), "hex:00", b"hex:00"),
+    (Secret(), "x" * SECRET_MAX, b"x" * SECRET_MAX),
     (SocketPath(), "auto", "auto"),
     (SocketPath(), "off", "off"),
     (SocketPath(), "./s", "./s"),
@@ -83,6 +92,8 @@ READ: list[tuple[Kind, object, object]] = [
     (DomainName(), ".", "."),
     (DomainName(), "_a.example.com.", "_a.example.com."),
     (DomainName(), "x" * 63, "x" * 63),
+    (DomainName(), LONGEST_NAME, LONGEST_NAME),
+    (DomainName(), LONGEST_NAME + ".", LONGEST_NAME + "."),
     (ListOf(Whole(0, 5)), [], ()),
     (ListOf(Whole(0, 5)), [1, 2], (1, 2)),
 ]
@@ -100,8 +111,10 @@ REFUSED: list[tuple[Kind, list[object]]] = [
     (NetworkText(), ["10.0.0.0/33", "x", "", 5, "fe80::1%eth0", "10.0.0.0/8/8"]),
     (HashSeed(), ["", -1, 2**63, 1.5, True, ["a"]]),
     (Payload(), ["hex:0", "hex:zz", 5, "x" * (DATAGRAM_MAX + 1)]),
+    (Payload(4), ["hex:00 00 00 00 00", "12345", "éé1"]),
+    (Secret(), [5, True, ["a"], "x" * (SECRET_MAX + 1)]),
     (SocketPath(), ["of", "", "/tmp/", "/a\x00", 1, "/" + "s" * SOCKET_PATH_MAX]),
-    (DomainName(), ["", "a..b", ".a", "a b", "é", 5, "x" * 64, ".".join(["abc"] * 64)]),
+    (DomainName(), ["", "a..b", ".a", "a b", "é", 5, "x" * 64, LONGEST_NAME + "a"]),
     (ListOf(Whole(0, 5), empty=False), [[], 5, "a"]),
     (ListOf(Whole(0, 5)), [5, {}, [6]]),
 ]
@@ -133,8 +146,15 @@ def test_host_bits_name_the_network() -> None:
         NetworkText().read("10.1.2.3/8")
 
 
-def test_a_seed_is_never_shown() -> None:
+def test_bad_hexadecimal_digits_are_named_as_such() -> None:
+    for value in ("hex:0", "hex:zz", "hex:00 0"):
+        with pytest.raises(ValueError, match=r'behind "hex:" stand pairs of the digits 0 to f; al'):
+            Payload().read(value)
+
+
+def test_a_secret_is_never_shown() -> None:
     assert "hunter2" not in HashSeed().found("hunter2")
+    assert "hunter2" not in Secret().found("hunter2")
     assert Whole(0, 5).found(7) == "found 7"
 
 

@@ -165,3 +165,69 @@ def test_what_could_not_be_read_is_left_out_of_comparisons(errors: Complaints) -
         "clusters.c.backends[1].address",
         "clusters.c.backends[1].name",
     ]
+
+
+def health(text: str) -> str:
+    """A valid file whose health table begins on line 9, its keys on line 10."""
+    return cluster('address = "10.0.0.1:53"') + f"[clusters.c.health]\n{text}\n"
+
+
+PROBES: list[tuple[str, list[str]]] = [
+    ('probe = "udp"\nsend = "x"', []),
+    ('probe = "udp"\nsend = "hex:00"', []),
+    (
+        'probe = "udp"',
+        ['f.toml:9: clusters.c.health.send: missing; probe = "udp" needs what the service answers'],
+    ),
+    *(
+        (
+            f'probe = "udp"\nsend = "{nothing}"',
+            [
+                "f.toml:11: clusters.c.health.send: found nothing in it; "
+                'probe = "udp" needs what the service answers'
+            ],
+        )
+        for nothing in ("", "hex:")
+    ),
+    ('probe = "radius"\nsecret = "hunter2"', []),
+    (
+        'probe = "radius"',
+        [
+            'f.toml:9: clusters.c.health.secret: missing; probe = "radius" needs what the servers '
+            "share with this client"
+        ],
+    ),
+    (
+        'probe = "radius"\nsecret = 5',
+        [
+            "f.toml:11: clusters.c.health.secret: found a value that is not shown, since it may be "
+            "secret; allowed: a secret text, at most 255 bytes"
+        ],
+    ),
+    (
+        'probe = "udp"\nsend = "hex:0g"',
+        [
+            'f.toml:11: clusters.c.health.send: found "hex:0g"; behind "hex:" stand pairs of the '
+            'digits 0 to f; allowed: a text, or bytes as "hex:de ad be ef"; at most 4096 bytes'
+        ],
+    ),
+    (
+        f'probe = "udp"\nsend = "x"\nexpect = "{"y" * 4097}"',
+        [
+            f'f.toml:12: clusters.c.health.expect: found "{"y" * 59}…"; allowed: a text, or bytes '
+            'as "hex:de ad be ef"; at most 4096 bytes'
+        ],
+    ),
+    (
+        'probe = "nttp"',
+        [
+            'f.toml:10: clusters.c.health.probe: found "nttp"; allowed: "off", "tcp", "udp", '
+            '"dns", "ntp", "stun", "sip" or "radius"; did you mean "ntp"?'
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), PROBES)
+def test_every_probe_has_what_it_needs(errors: Complaints, text: str, expected: list[str]) -> None:
+    assert errors(health(text)) == expected

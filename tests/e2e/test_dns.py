@@ -10,59 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Udp, need, need_root, until
+from tests.e2e.names import answers, knot
+from tests.harness import need, need_root, until
 from tests.programs import free_port, process, udplb
 
 pytestmark = pytest.mark.e2e
 
 NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
-QUESTION = bytes.fromhex("1234 0100 0001 0000 0000 0000 04686f7374 07657861 6d706c65 00 0001 0001")
 SECONDS = 3
-
-ZONE = """$ORIGIN example.
-$TTL 60
-@ SOA ns hostmaster 1 60 60 60 60
-  NS ns
-ns A 192.0.2.1
-host A 192.0.2.2
-"""
-
-
-def answers(port: int) -> bool:
-    asker = Udp()
-    asker.settimeout(0.2)
-    try:
-        return asker.ask(QUESTION, ("127.0.0.1", port))[:2] == QUESTION[:2]
-    except (TimeoutError, ConnectionError):
-        return False
-
-
-@contextmanager
-def knot(folder: Path) -> Iterator[int]:
-    """A name server with one zone; its port."""
-    folder.mkdir()
-    port = free_port()
-    (folder / "example.zone").write_text(ZONE)
-    (folder / "knot.conf").write_text(f"""
-server:
-    rundir: {folder}
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    background-workers: 1
-database:
-    storage: {folder}
-template:
-  - id: default
-    storage: {folder}
-    journal-content: none
-    zonefile-load: whole
-zone:
-  - domain: example.
-    file: example.zone
-""")
-    with process([need("knotd"), "-c", folder / "knot.conf"]):
-        until(lambda: answers(port), "knot answers")
-        yield port
 
 
 @contextmanager
@@ -83,7 +38,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
     folder = tmp_path_factory.mktemp("knot")
     with ExitStack() as stack:
         stack.enter_context(large_buffers())
-        yield [stack.enter_context(knot(folder / str(number))) for number in range(2)]
+        yield [stack.enter_context(knot(folder / str(number))).port for number in range(2)]
 
 
 @contextmanager

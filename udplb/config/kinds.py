@@ -27,6 +27,9 @@ SOCKET_PATH_MAX = 107
 HASH_KEY_MAX = 64
 """Bytes of a blake2b key (RFC 7693, section 2.1)."""
 
+SECRET_MAX = 255
+"""Bytes of a secret; an attribute of RADIUS holds no more either (RFC 2865, section 5)."""
+
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 
@@ -252,18 +255,41 @@ class HashSeed(Kind):
 class Payload(Kind):
     """What a probe sends or expects, read as bytes."""
 
+    most: int = DATAGRAM_MAX
+
     def allowed(self) -> str:
-        return f'a text, or bytes as "hex:de ad be ef"; at most {DATAGRAM_MAX} bytes'
+        return f'a text, or bytes as "hex:de ad be ef"; at most {self.most} bytes'
 
     def read(self, value: object) -> bytes:
         if not isinstance(value, str):
             self.refuse()
-        try:
-            hexadecimal = value.startswith("hex:")
-            payload = bytes.fromhex(value[4:]) if hexadecimal else value.encode()
-        except ValueError:
+        if value.startswith("hex:"):
+            try:
+                payload = bytes.fromhex(value[4:])
+            except ValueError:
+                raise ValueError(
+                    f'behind "hex:" stand pairs of the digits 0 to f; allowed: {self.allowed()}'
+                ) from None
+        else:
+            payload = value.encode()
+        return payload if len(payload) <= self.most else self.refuse()
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(Kind):
+    """A text that is never shown, read as bytes; the empty one is none."""
+
+    def allowed(self) -> str:
+        return f"a secret text, at most {SECRET_MAX} bytes"
+
+    def found(self, value: object) -> str:
+        return "found a value that is not shown, since it may be secret"
+
+    def read(self, value: object) -> bytes:
+        if not isinstance(value, str):
             self.refuse()
-        return payload if len(payload) <= DATAGRAM_MAX else self.refuse()
+        secret = value.encode()
+        return secret if len(secret) <= SECRET_MAX else self.refuse()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +316,7 @@ class DomainName(Kind):
         return 'a domain name in ASCII, as "example.com" or "." for the root'
 
     def read(self, value: object) -> str:
-        if not isinstance(value, str) or len(value) > 254:
+        if not isinstance(value, str) or len(value.removesuffix(".")) > 253:
             self.refuse()
         labels = value.removesuffix(".").split(".")
         if value != "." and not all(_DNS_LABEL.fullmatch(label) for label in labels):

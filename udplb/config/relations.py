@@ -1,4 +1,5 @@
-"""What must hold between keys: each name once, each address once, every listener its cluster.
+"""What must hold between keys: each name once, each address once, every listener its cluster, every
+probe what it needs.
 
 All of it works on tables in which some values may be missing, since a file's mistakes of all
 sorts are reported together.
@@ -30,6 +31,25 @@ def check_relations(root: Table, report: Report) -> None:
     for cluster in clusters:
         _check_backend_addresses(cluster, report)
         _check_no_loop(cluster, listening, report)
+        for health in cluster.sections["health"]:
+            _check_probe(health, report)
+
+
+_PROBE_NEEDS = {
+    # An empty datagram is legal, but hardly a service answers one: all backends would go down.
+    "udp": ("send", "what the service answers"),
+    "radius": ("secret", "what the servers share with this client"),
+}
+"""What has to be written for a probe that has no default of it."""
+
+
+def _check_probe(health: Table, report: Report) -> None:
+    probe = health.values.get("probe")
+    if probe in _PROBE_NEEDS:
+        key, what = _PROBE_NEEDS[probe]
+        if health.values.get(key) == b"":
+            found = "found nothing in it" if key in health.written else "missing"
+            report.add((*health.path, key), found, f'probe = "{probe}" needs {what}')
 
 
 def _cluster_names(root: Table) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ Balance = Literal["hrw", "maglev", "round_robin", "random", "least_flows"]
 Affinity = Literal["source_ip", "source_ip_port"]
 ProxyProtocol = Literal["off", "first", "until_reply", "every"]
 OnBackendDown = Literal["keep", "move", "close"]
+AtDeadline = Literal["move", "close"]
 BackendState = Literal["active", "drain"]
-Probe = Literal["off", "tcp", "udp", "dns"]
+Probe = Literal["off", "tcp", "udp", "dns", "ntp", "stun", "sip", "radius"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 Offload = Literal["auto", "off"]
@@ -29,6 +30,13 @@ DATAGRAM_MAX = 65_507
 """The largest UDP payload over IPv4, in bytes (RFC 768: 65,535 less 20 and 8 of headers)."""
 
 WEIGHT_MAX = 1_000
+
+PROBE_BYTES_MAX = 4_096
+"""Bytes that a probe sends at most, and that a reply to it may have."""
+
+SERVICE_PROBES: frozenset[Probe] = frozenset({"udp", "dns", "ntp", "stun", "sip", "radius"})
+"""Probes that see the service itself at work. A tcp probe does not: the kernel completes the
+handshake for a process that is stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,8 @@ class HealthSettings:
     send: bytes = b""
     expect: bytes = b""
     """What a udp probe's reply has to contain; empty: any reply counts."""
+    secret: bytes = field(default=b"", repr=False)
+    """What a radius probe shares with the servers; it never shows up in messages."""
     query_name: str = "."
     query_type: str = "NS"
     rcodes: tuple[str, ...] = ("NOERROR",)

@@ -6,6 +6,7 @@ Nothing here sleeps for a time: `until` waits for a condition, `gather` for data
 from __future__ import annotations
 
 import os
+import queue
 import selectors
 import shutil
 import socket
@@ -15,8 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -28,12 +30,15 @@ from udplb.core.settings import (
     Configuration,
     EngineSettings,
     FlowTerms,
+    HealthSettings,
     ListenerSettings,
     Offload,
+    OnBackendDown,
 )
 from udplb.engine import engine as engine_module
 from udplb.engine.engine import Engine
-from udplb.engine.ports import usable_ports
+from udplb.engine.events import Event
+from udplb.engine.ports import port_shares
 from udplb.engine.snapshot import BackendSnapshot, ListenerSnapshot, Snapshot
 
 REPOSITORY = Path(__file__).parent.parent
@@ -145,15 +150,18 @@ class Servers:
         answer: Callable[[bytes], Sequence[bytes]] = lambda datagram: (datagram,),
     ) -> None:
         self.sockets = [Udp(host) for _ in range(count)]
+        self._names = [each.name for each in self.sockets]
         self.received: list[list[bytes]] = [[] for _ in range(count)]
         self._answer = answer
         self._over = threading.Event()
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._selector = selectors.DefaultSelector()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def names(self) -> list[tuple[str, int]]:
-        """Where they are."""
-        return [each.name for each in self.sockets]
+        """Where they are, or were."""
+        return list(self._names)
 
     def __enter__(self) -> Servers:
         self._thread.start()
@@ -165,14 +173,49 @@ class Servers:
         for each in self.sockets:
             each.close()
 
+    def kill(self, number: int) -> None:
+        """Close a server's socket: what is sent to it from now on is refused."""
+        self._order(partial(self._stop, number, close=True))
+
+    def revive(self, number: int) -> None:
+        """A killed server is back at its old address, or a silent one reads what has waited."""
+        self._order(partial(self._start, number))
+
+    def silence(self, number: int) -> None:
+        """A server is stopped (SIGSTOP): its socket takes datagrams, and nobody reads them."""
+        self._order(partial(self._stop, number, close=False))
+
+    def _order(self, what: Callable[[], None]) -> None:
+        """Let the serving thread do this, and wait until it has."""
+        done = threading.Event()
+
+        def obey() -> None:
+            what()
+            done.set()
+
+        self._orders.put(obey)
+        assert done.wait(PATIENCE_S), "the servers' thread has ended"
+
+    def _stop(self, number: int, *, close: bool) -> None:
+        self._selector.unregister(self.sockets[number])
+        if close:
+            self.sockets[number].close()
+
+    def _start(self, number: int) -> None:
+        if self.sockets[number].fileno() < 0:
+            self.sockets[number] = Udp(*self._names[number])
+        self.sockets[number].setblocking(False)
+        self._selector.register(self.sockets[number], selectors.EVENT_READ, number)
+
     def _serve(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            for number, each in enumerate(self.sockets):
-                each.setblocking(False)
-                selector.register(each, selectors.EVENT_READ, number)
+        with self._selector as selector:
+            for number in range(len(self.sockets)):
+                self._start(number)
             while not self._over.is_set():
-                for key, _ in selector.select(0.05):
+                for key, _ in selector.select(0.02):
                     self._answer_all(key.data)
+                while not self._orders.empty():
+                    self._orders.get()()
 
     def _answer_all(self, number: int) -> None:
         sock = self.sockets[number]
@@ -201,13 +244,19 @@ def configuration(
     gro: Offload = "auto",
     source_affinity: bool = False,
     port: int = 0,
+    on_backend_down: OnBackendDown = "keep",
+    resend: bool = True,
+    health: HealthSettings | None = None,
 ) -> Configuration:
     """One cluster, and a listener on `port` of each address of `listen`."""
     cluster = ClusterSettings(
         name="c",
         balance=balance,
         affinity="source_ip" if source_affinity else "source_ip_port",
+        on_backend_down=on_backend_down,
+        resend=resend,
         terms=terms or FlowTerms(),
+        health=health or HealthSettings(),
         backends=tuple(
             BackendSettings(address=Address(normal_ip(host), port), name=f"b{number}")
             for number, (host, port) in enumerate(backends)
@@ -288,6 +337,27 @@ class Proxy:
         return over
 
 
+Happened = TypeVar("Happened", bound=Event)
+
+
+class Events:
+    """What an engine has told since."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.all: list[Event] = []
+        self._subscription = engine.bus.subscribe()
+
+    def of(self, kind: type[Happened]) -> list[Happened]:
+        """Those of one kind so far."""
+        self.all += self._subscription.take()
+        return [each for each in self.all if isinstance(each, kind)]
+
+    def first(self, kind: type[Happened]) -> Happened:
+        """Wait for the first of this kind."""
+        until(lambda: self.of(kind), f"a {kind.__name__}")
+        return self.of(kind)[0]
+
+
 @contextmanager
 def proxy(settings: Configuration, *, fails: bool = False) -> Iterator[Proxy]:
     """An engine for as long as the block lasts; its books are right at the end."""
@@ -311,6 +381,6 @@ def proxy(settings: Configuration, *, fails: bool = False) -> Iterator[Proxy]:
 
 def ports_of_linux(listener_ports: Iterable[int] = ()) -> Sequence[int]:
     """The ports that upstream sockets may have here, where they are ours to choose."""
-    ports = usable_ports(listener_ports)
+    ports = port_shares(listener_ports).upstreams
     assert ports is not None
     return ports

@@ -85,8 +85,12 @@ def udplb(
     engine: str = "",
     cluster: str = "",
     host: str = "127.0.0.1",
+    addresses: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[str]]:
-    """`udplb run --headless` before these backends, with more lines for two of its tables."""
+    """`udplb run --headless` before these backends, with more lines for two of its tables.
+
+    Backends are ports of 127.0.0.1, or whole `addresses`.
+    """
     lines = [
         "[engine]",
         'metrics_address = "off"',
@@ -100,8 +104,8 @@ def udplb(
         'balance = "round_robin"',
         cluster,
     ]
-    for backend in backends:
-        lines += ["[[clusters.e2e.backends]]", f'address = "127.0.0.1:{backend}"']
+    for address in (*(f"127.0.0.1:{backend}" for backend in backends), *addresses):
+        lines += ["[[clusters.e2e.backends]]", f'address = "{address}"']
     file = folder / "udplb.toml"
     file.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-m", "udplb", "run", "--headless", "-c", file]

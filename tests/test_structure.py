@@ -31,8 +31,8 @@ PLAIN_TYPES = ("udplb.core.address", "udplb.core.reasons", "udplb.core.settings"
 
 CORE_MAY_IMPORT = frozenset(
     {
-        "__future__", "abc", "bisect", "collections", "collections.abc", "dataclasses", "enum",
-        "functools", "hashlib", "heapq", "ipaddress", "itertools", "math", "typing",
+        "__future__", "abc", "array", "bisect", "collections", "collections.abc", "dataclasses",
+        "enum", "functools", "hashlib", "heapq", "ipaddress", "itertools", "math", "typing",
     }
 )  # fmt: skip
 CORE_MAY_NOT_IMPORT = frozenset(

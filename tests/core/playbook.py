@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from math import inf
 from typing import Any, assert_never
 
+from tests.core.transcript import Line
 from udplb.core.address import Address, parse_address
 from udplb.core.backend import Backend
 from udplb.core.cluster import Cluster
@@ -30,6 +31,7 @@ from udplb.core.commands import (
     Postpone,
     ReadUpstream,
     ReopenUpstream,
+    ResendToBackend,
     SendToBackend,
     SendToClient,
 )
@@ -37,8 +39,10 @@ from udplb.core.counters import RecentDrops
 from udplb.core.flow import ClientAddress, Flow, LocalAddress
 from udplb.core.limits import Capacity, OwnAddresses
 from udplb.core.manager import FlowManager
+from udplb.core.notices import Notice
 from udplb.core.reasons import CloseReason, DropReason
 from udplb.core.settings import (
+    AtDeadline,
     BackendSettings,
     ClusterSettings,
     FlowTerms,
@@ -49,53 +53,6 @@ from udplb.core.train import Train
 
 SEED = b"a seed"
 START = 1_000.0
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One command as a transcript shows it."""
-
-    verb: str
-    flow: int
-    what: tuple[object, ...]
-
-    def __repr__(self) -> str:
-        return f"{self.verb}({', '.join(map(repr, (self.flow, *self.what)))})"
-
-
-def opens(flow: int, backend: str) -> Line:
-    """An upstream to `backend`, whether that then succeeds or not."""
-    return Line("opens", flow, (backend,))
-
-
-def reopens(flow: int, backend: str = "b0") -> Line:
-    """Another socket for the flow."""
-    return Line("reopens", flow, (backend,))
-
-
-def sends(flow: int, *datagrams: bytes) -> Line:
-    """Datagrams to the flow's backend."""
-    return Line("sends", flow, datagrams)
-
-
-def answers(flow: int, *datagrams: bytes) -> Line:
-    """Datagrams to the flow's client."""
-    return Line("answers", flow, datagrams)
-
-
-def reads(flow: int) -> Line:
-    """The upstream is read once more."""
-    return Line("reads", flow, ())
-
-
-def closes(flow: int, reason: str) -> Line:
-    """The upstream is closed."""
-    return Line("closes", flow, (CloseReason[reason.upper()],))
-
-
-def postpones(client: ClientAddress, *datagrams: bytes) -> Line:
-    """The train comes again in the next round."""
-    return Line("postpones", 0, (client, *datagrams))
 
 
 def client_at(number: int, port: int = 40_000) -> ClientAddress:
@@ -109,19 +66,37 @@ def backend(index: int, **changes: Any) -> BackendSettings:
     return BackendSettings(address=address, name=f"b{index}", **changes)
 
 
+def running(settings: BackendSettings, seed: bytes = SEED) -> Backend:
+    """The backend as it runs in a cluster with default health settings."""
+    return Backend(settings, HealthSettings(), seed)
+
+
 def cluster_settings(
     backends: int | Sequence[BackendSettings] = 1, fail_open: bool = True, **changes: Any
 ) -> ClusterSettings:
     """A cluster; round robin where nothing else is said, as that is easily foretold."""
     if isinstance(backends, int):
         backends = [backend(index) for index in range(backends)]
-    settings: dict[str, Any] = {"name": "cluster", "balance": "round_robin", **changes}
-    health = HealthSettings(fail_open=fail_open)
+    settings: dict[str, Any] = {"name": "cluster", "balance": "round_robin"}
+    health = changes.pop("health", None) or HealthSettings(fail_open=fail_open)
+    settings = {**settings, **changes}
     return ClusterSettings(backends=tuple(backends), health=health, **settings)
 
 
 _TERMS = frozenset(field.name for field in fields(FlowTerms))
 _LISTENER = frozenset(field.name for field in fields(ListenerSettings))
+
+
+def went_down(cluster: Cluster, backend: Backend, now: float = START) -> None:
+    """Probes fail until the backend is down."""
+    for _ in range(cluster.settings.health.fall):
+        cluster.probe_failed(now, backend, "timed out")
+
+
+def came_up(cluster: Cluster, backend: Backend, now: float = START) -> None:
+    """Probes succeed until the backend is up."""
+    for _ in range(cluster.settings.health.rise):
+        cluster.probe_succeeded(now, backend, now, 0.001)
 
 
 class Playbook:
@@ -144,6 +119,7 @@ class Playbook:
         settings = cluster_settings(terms=FlowTerms(**terms), **keys)
         self.cluster = cluster or Cluster(settings, SEED)
         self.capacity = capacity or Capacity(1 << 20)
+        self._alone = capacity is None
         self.recent_drops = RecentDrops()
         self.own = OwnAddresses(
             map(parse_address, own), [parse_address(f"{host}:1").ip for host in hosts]
@@ -156,6 +132,7 @@ class Playbook:
             self.own,
             self.recent_drops,
         )
+        self.cluster.watchers.append(self)
         self.now = START
         self.unopenable: dict[str, DropReason] = {}
         """Why no upstream to the backend of this name can be opened."""
@@ -172,6 +149,7 @@ class Playbook:
         self.postponed: list[Postpone] = []
         self.transcript: list[Line] = []
         self.ended: dict[int, CloseReason] = {}
+        self.notices: list[Notice] = []
         self._refusals: deque[DropReason] = deque()
         self._check_everything = True
 
@@ -219,10 +197,11 @@ class Playbook:
         lost = self.manager.upstream_lost(self.now, self.flows[flow], Train.of(datagrams))
         self._bring(lost)
 
-    def refused(self, flow: int) -> None:
+    def refused(self, flow: int, *, sending: bool = False) -> None:
         """The flow's socket reported port unreachable."""
         self._all_was_read()
-        self._bring(self.manager.upstream_refused(self.now, self.flows[flow]))
+        refused = self.manager.upstream_refused(self.now, self.flows[flow], sending=sending)
+        self._bring(refused)
 
     def unreachable(self, flow: int) -> None:
         """The flow's socket reported another unreachable."""
@@ -256,8 +235,38 @@ class Playbook:
         """The backend left the configuration."""
         self._all_was_read()
         gone = self.backend(name)
-        self.cluster.backend_removed(gone)
+        self.cluster.backend_removed(self.now, gone)
         self.manager.backend_removed(gone, self.now + drain_time)
+
+    def cluster_changed(self, now: float, cluster: Cluster, notice: Notice) -> None:
+        """The cluster tells whoever watches it."""
+        self.notices.append(notice)
+
+    def goes_down(self, name: str) -> None:
+        """Probes find the backend down."""
+        self._all_was_read()
+        went_down(self.cluster, self.backend(name), self.now)
+
+    def comes_up(self, name: str) -> None:
+        """Probes find the backend up."""
+        self._all_was_read()
+        came_up(self.cluster, self.backend(name), self.now)
+
+    def tick(self, seconds: float = 0.0) -> None:
+        """Time passes, and the cluster is told; the manager's timer is not fired."""
+        self._all_was_read()
+        self.now += seconds
+        self.cluster.time_passed(self.now)
+
+    def drains(self, name: str, deadline_s: float = inf, way: AtDeadline | None = None) -> None:
+        """An operator drains the backend."""
+        self._all_was_read()
+        self.cluster.drain_began(self.now, self.backend(name), deadline_s, way)
+
+    def told(self) -> list[Notice]:
+        """The cluster's notices since the last look."""
+        told, self.notices = self.notices, []
+        return told
 
     def refuse_next(self, *reasons: str) -> None:
         """The kernel will not take the next datagrams to a backend, one for each reason."""
@@ -314,7 +323,7 @@ class Playbook:
         assert self.manager.next_deadline() == inf
         assert len(self.manager.slab) == 0
         assert self.manager.slab.places == []
-        self.manager.check_invariants()
+        self.check()
 
     # The shell
 
@@ -322,18 +331,10 @@ class Playbook:
         assert self.transcript == [], "commands that the test did not expect"
 
     def _bring(self, commands: Sequence[Command]) -> None:
-        """Carry commands out in order, and those that their answers bring, as the datapath does."""
+        """Carry commands out in order, and those that an answer brings before the next."""
         self._check()
-        while commands:
-            follow: Sequence[Command] = ()
-            for position, command in enumerate(commands):
-                if isinstance(command, OpenUpstream):
-                    assert position == len(commands) - 1, "an opening is the last command"
-                    follow = self._open(command.flow, command.train)
-                    self._check()
-                else:
-                    self._carry_out(command)
-            commands = follow
+        for command in commands:
+            self._carry_out(command)
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -362,8 +363,11 @@ class Playbook:
             case Postpone(client, _, train):
                 self.transcript.append(Line("postpones", 0, (client, *train.datagrams())))
                 self.postponed.append(command)
-            case OpenUpstream():
-                raise AssertionError("openings are carried out by _bring")
+            case OpenUpstream(flow, train):
+                self._bring(self._open(flow, train))
+            case ResendToBackend(flow, train):
+                assert flow.id in self.sockets
+                self._say("resends", flow, *train.datagrams())
             case _:
                 assert_never(command)
 
@@ -412,4 +416,11 @@ class Playbook:
 
     def _check(self) -> None:
         if self._check_everything:
-            self.manager.check_invariants()
+            self.check()
+
+    def check(self) -> None:
+        """Check the invariants, and that the engine's kept bytes are those of its flows."""
+        self.manager.check_invariants()
+        if self._alone:
+            flows = [flow for flow in self.manager.slab.places if flow is not None]
+            assert self.capacity.kept_bytes == sum(flow.kept_bytes for flow in flows)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.playbook import backend
-from udplb.core.backend import Backend
+from tests.core.playbook import backend, running
 from udplb.core.settings import BackendSettings
 
 
 def test_its_number_is_of_the_address_and_the_seed_alone() -> None:
     plain = backend(1)
     renamed = BackendSettings(address=plain.address, name="other", weight=7, backup=True)
-    assert Backend(plain, b"s").number == Backend(renamed, b"s").number
-    assert Backend(plain, b"s").number != Backend(plain, b"t").number
-    assert Backend(plain, b"s").number != Backend(backend(2), b"s").number
+    assert running(plain, b"s").number == running(renamed, b"s").number
+    assert running(plain, b"s").number != running(plain, b"t").number
+    assert running(plain, b"s").number != running(backend(2), b"s").number
     moved = BackendSettings(address=plain.address._replace(port=54), name=plain.name)
-    assert Backend(plain, b"s").number != Backend(moved, b"s").number
+    assert running(plain, b"s").number != running(moved, b"s").number
 
 
 def test_a_fixed_number() -> None:
-    assert Backend(backend(1), b"0").number == 0x1B0E7FCBDF115078
+    assert running(backend(1), b"0").number == 0x1B0E7FCBDF115078
 
 
 @pytest.mark.parametrize("weight", [0, 1, 1_000])
@@ -28,7 +27,7 @@ def test_a_fixed_number() -> None:
 @pytest.mark.parametrize("removed", [False, True])
 @pytest.mark.parametrize("up", [False, True])
 def test_ready(weight: int, draining: bool, removed: bool, up: bool) -> None:
-    state = Backend(backend(1, weight=weight, state="drain" if draining else "active"), b"")
+    state = running(backend(1, weight=weight, state="drain" if draining else "active"), b"")
     state.removed, state.up = removed, up
     assert state.ready is (weight > 0 and not draining and not removed)
     assert (state.name, state.address) == ("b1", backend(1).address)

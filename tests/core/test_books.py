@@ -11,13 +11,15 @@ from tests.core.test_admission import admission
 from tests.core.test_flow import new_flow
 from udplb.core.books import Books
 from udplb.core.flow import Flow, State
+from udplb.core.kept import KeptTrains
+from udplb.core.limits import Capacity
 from udplb.core.reasons import CloseReason
 
 NOW = 100.0
 
 
 def books_with(*flows: Flow) -> Books:
-    books = Books(admission())
+    books = Books(admission(), KeptTrains(Capacity(1 << 20), switched_on=True))
     for flow in flows:
         books.admit(NOW, flow)
     books.check_invariants()

@@ -7,15 +7,14 @@ from math import ceil, inf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.playbook import backend
+from tests.core.playbook import backend, running
 from udplb.core.address import parse_address
-from udplb.core.backend import Backend
 from udplb.core.deadlines import TICKS_PER_SECOND, Deadlines
 from udplb.core.flow import Flow
 from udplb.core.settings import FlowTerms
 
 TICK = 1 / TICKS_PER_SECOND
-SOMEWHERE = Backend(backend(0), b"seed")
+SOMEWHERE = running(backend(0), b"seed")
 
 
 def flow_due(serial: int, now: float, due: float) -> Flow:

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.playbook import backend
+from tests.core.playbook import backend, running
 from udplb.core.address import Address, parse_address
-from udplb.core.backend import Backend
 from udplb.core.flow import TRANSITIONS, UNLIMITED, Flow, State, Step, client_of
 from udplb.core.reasons import CloseReason
 from udplb.core.settings import FlowTerms
@@ -24,7 +23,7 @@ def new_flow(now: float = 100.0, **terms: Any) -> Flow:
         client=parse_address("198.18.0.1:1"),
         client_address=("198.18.0.1", 1),
         local=None,
-        backend=Backend(backend(0), b""),
+        backend=running(backend(0), b""),
         terms=FlowTerms(**terms),
         now=now,
     )

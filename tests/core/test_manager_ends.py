@@ -7,7 +7,8 @@ from math import inf
 import pytest
 
 from tests.core.conftest import Stage
-from tests.core.playbook import START, answers, client_at, closes, opens, reads, sends
+from tests.core.playbook import START, client_at
+from tests.core.transcript import answers, closes, opens, reads, sends
 from udplb.core.manager import LOOK_AGAIN_S
 
 A = client_at(1)

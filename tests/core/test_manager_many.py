@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.core.conftest import Stage
-from tests.core.playbook import Playbook, client_at, closes
-from udplb.core.manager import CLOSES_PER_FIRING
-from udplb.core.sweep import VISITS_PER_SLICE
+from tests.core.playbook import Playbook, client_at
+from tests.core.transcript import closes, opens, sends
+from udplb.core.manager import CLOSES_PER_FIRING, VISITS_PER_FIRING
 
 
 def crowd(play: Playbook, count: int) -> Playbook:
@@ -42,13 +42,15 @@ def test_a_sweep_closes_so_many_at_a_time(stage: Stage, count: int) -> None:
 
 
 def test_a_sweep_visits_so_many_at_a_time(stage: Stage) -> None:
-    play = crowd(stage(), VISITS_PER_SLICE + 2)
-    play.flows_ended("operator", lambda flow: flow.id > VISITS_PER_SLICE)
+    play = crowd(stage(), VISITS_PER_FIRING + 2)
+    play.flows_ended("operator", lambda flow: flow.id > VISITS_PER_FIRING)
     play.fire()
     play.expect()
     assert play.manager.next_deadline() <= play.now, "it goes on"
     play.fire()
-    play.expect(closes(VISITS_PER_SLICE + 1, "operator"), closes(VISITS_PER_SLICE + 2, "operator"))
+    play.expect(
+        closes(VISITS_PER_FIRING + 1, "operator"), closes(VISITS_PER_FIRING + 2, "operator")
+    )
     assert play.manager.next_deadline() > play.now
 
 
@@ -148,3 +150,87 @@ def test_a_slab_that_empties_gives_its_places_back(stage: Stage) -> None:
     play.client(client_at(500), b"x")
     play.commands()
     assert len(play.manager.slab.places) == 100, "a freed place is used again"
+
+
+# Backends that go down
+
+
+def crowd_on_b0(play: Playbook, count: int) -> Playbook:
+    """So many flows on b0 and one on b1, that goes down when b0 is meant to be alone."""
+    play.backend("b1").flows += 1 << 20
+    crowd(play, count)
+    play.backend("b1").flows -= 1 << 20
+    assert play.backend("b0").flows == count
+    return play
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 2_000])
+@pytest.mark.parametrize("way", ["move", "close"])
+def test_flows_of_a_backend_that_went_down_go_so_many_at_a_time(
+    stage: Stage, way: str, count: int
+) -> None:
+    play = crowd_on_b0(stage(backends=2, balance="least_flows", on_backend_down=way), count)
+    play.goes_down("b0")
+    left = count
+    while left:
+        assert play.manager.next_deadline() <= play.now
+        play.fire()
+        gone = min(left, CLOSES_PER_FIRING)
+        left -= gone
+        came = play.commands()
+        assert [line.verb for line in came] == (["closes"] * gone if way == "close" else [])
+        current = [flow for flow in play.manager.slab.places if flow and flow.state == "current"]
+        assert len(current) == left
+        play.manager.check_invariants()
+    play.fire()
+    play.expect()
+    assert play.manager.next_deadline() > play.now
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 2_000])
+def test_trains_of_a_crowd_are_rescued_so_many_at_a_time(stage: Stage, count: int) -> None:
+    play = crowd_on_b0(stage(backends=2, balance="least_flows", on_backend_down="move"), count)
+    for number in range(3):
+        play.client(client_at(number), b"y")
+        play.transcript.clear()
+        play.refused(number + 1)
+        play.transcript.clear()
+    assert not play.backend("b0").up
+    left = count
+    while left:
+        assert play.manager.next_deadline() <= play.now
+        play.fire()
+        gone = min(left, CLOSES_PER_FIRING)
+        left -= gone
+        assert [line.verb for line in play.commands()] == ["opens", "sends"] * gone
+        play.manager.check_invariants()
+    play.fire()
+    play.expect()
+    assert play.postponed == []
+    assert play.backend("b1").flows == play.backend("b0").flows == count
+    assert play.manager.counters.requests == count + 3
+    assert play.backend("b1").requests == count + 2, "all that was sent since the first refusal"
+
+
+def test_a_rescued_train_waits_for_no_flow_whose_turn_to_leave_comes_later(stage: Stage) -> None:
+    """The first client has a leaving flow at the begin of the slab and a current one at its end."""
+    play = stage(backends=2, balance="least_flows", on_backend_down="move", requests=2)
+    crowd_on_b0(play, CLOSES_PER_FIRING)
+    play.backend("b1").flows += 1 << 20
+    for datagram in (b"y", b"z"):
+        play.client(client_at(0), datagram)
+        play.transcript.clear()
+    play.backend("b1").flows -= 1 << 20
+    successor = play.flows[CLOSES_PER_FIRING + 1]
+    assert (play.flows[1].state, successor.state) == ("leaving", "current")
+    for _ in range(3):
+        play.refused(successor.id)
+        play.transcript.clear()
+        play.refused(2)
+        play.transcript.clear()
+    assert not play.backend("b0").up
+    play.fire()
+    assert play.commands()[:2] == [opens(66, "b1"), sends(66, b"y")]
+    assert successor.state == "leaving"
+    play.fire()
+    assert play.commands() == [sends(66, b"z")]

@@ -23,17 +23,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.core.playbook import (
-    START,
-    Line,
-    Playbook,
-    answers,
-    client_at,
-    closes,
-    opens,
-    reads,
-    sends,
-)
+from tests.core.playbook import START, Playbook, came_up, client_at, went_down
+from tests.core.transcript import Line, answers, closes, opens, reads, sends
 from udplb.core.flow import ClientAddress
 from udplb.core.reasons import SHED_REASONS, DropReason
 
@@ -372,10 +363,10 @@ class TheManagerAndItsModel(RuleBasedStateMachine):
             return
         if name in self.model.down:
             self.model.down.remove(name)
-            self.play.cluster.backend_came_up(self.play.backend(name))
+            came_up(self.play.cluster, self.play.backend(name))
         else:
             self.model.down.append(name)
-            self.play.cluster.backend_went_down(self.play.backend(name))
+            went_down(self.play.cluster, self.play.backend(name))
 
     @rule(which=st.integers(0, 20), drain_time=SECONDS)
     def backend_removed(self, which: int, drain_time: float) -> None:

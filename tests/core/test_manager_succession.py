@@ -7,16 +7,8 @@ from typing import Any
 import pytest
 
 from tests.core.conftest import Stage
-from tests.core.playbook import (
-    Playbook,
-    answers,
-    client_at,
-    closes,
-    opens,
-    postpones,
-    reads,
-    sends,
-)
+from tests.core.playbook import Playbook, client_at
+from tests.core.transcript import answers, closes, opens, postpones, reads, sends
 from udplb.core.reasons import DropReason
 
 A = client_at(1)
@@ -205,7 +197,7 @@ def test_the_old_flow_carries_on_when_its_successor_is_refused(stage: Stage, rea
     if reason == "draining":
         play.drain_began()
     elif reason == "no_backend":
-        play.cluster.backend_drained(play.backend("b0"), True)
+        play.cluster.drain_began(0.0, play.backend("b0"))
     opening = []
     if reason in ("no_descriptor", "no_port", "unreachable"):
         play.open_failures.append(DropReason[reason.upper()])

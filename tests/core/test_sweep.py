@@ -10,7 +10,9 @@ from tests.core.test_flow import new_flow
 from udplb.core.flow import Flow
 from udplb.core.reasons import CloseReason
 from udplb.core.slab import Slab
-from udplb.core.sweep import VISITS_PER_SLICE, Sweep
+from udplb.core.sweep import Sweep
+
+VISITS = 2_048
 
 
 def slab_of(count: int) -> Slab:
@@ -32,7 +34,7 @@ def test_every_flow_once(count: int, slice_max: int, every: int, closing: bool) 
     found: list[Flow] = []
     finished = False
     while not finished:
-        flows, finished = sweep.slice(slab, slice_max)
+        flows, finished = sweep.slice(slab, slice_max, VISITS)
         assert len(flows) <= slice_max
         assert finished or len(flows) == slice_max
         found.extend(flows)
@@ -43,15 +45,15 @@ def test_every_flow_once(count: int, slice_max: int, every: int, closing: bool) 
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
 def test_a_slice_visits_so_many(beyond: int) -> None:
-    sweep, slab = sweep_of(every=1 << 30), slab_of(VISITS_PER_SLICE + beyond)
-    assert [flow.id for flow in sweep.slice(slab, 256)[0]] == [0]
-    _, finished = sweep_of(every=1 << 30).slice(slab, 256)
+    sweep, slab = sweep_of(every=1 << 30), slab_of(VISITS + beyond)
+    assert [flow.id for flow in sweep.slice(slab, 256, VISITS)[0]] == [0]
+    _, finished = sweep_of(every=1 << 30).slice(slab, 256, VISITS)
     assert finished is (beyond <= 0)
 
 
 def test_a_slab_that_was_emptied_meanwhile_ends_the_sweep() -> None:
     slab, sweep = slab_of(10), sweep_of()
-    sweep.slice(slab, 5)
+    sweep.slice(slab, 5, VISITS)
     for flow in [flow for flow in slab.places if flow is not None]:
         slab.remove(flow)
-    assert sweep.slice(slab, 5) == ([], True)
+    assert sweep.slice(slab, 5, VISITS) == ([], True)

@@ -72,7 +72,7 @@ def test_a_bug_at_the_start_is_raised_and_not_waited_for(monkeypatch: pytest.Mon
     def broken(_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(engine_module, "usable_ports", broken)
+    monkeypatch.setattr(engine_module, "port_shares", broken)
     engine = Engine(configuration(("127.0.0.1", 9)))
     raised: list[BaseException] = []
 
@@ -94,7 +94,7 @@ def test_what_the_system_refuses_at_the_start_is_one_line(monkeypatch: pytest.Mo
     def broken(_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(engine_module, "usable_ports", broken)
+    monkeypatch.setattr(engine_module, "port_shares", broken)
     engine = Engine(configuration(("127.0.0.1", 9)))
     with pytest.raises(StartError, match=r"^cannot start: too many open files; .*ulimit -n\)$"):
         engine.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import msgspec
 import pytest
@@ -167,6 +168,19 @@ def test_flow_events_are_not_even_built_while_nobody_wants_them(
     assert (closed.reason, closed.requests, closed.request_bytes) == ("answered", 1, 4)
     assert (closed.replies, closed.reply_bytes) == (1, 4)
     assert 0 <= closed.age_s < 60
+
+
+def test_every_event_travels_as_json() -> None:
+    """Each under a name of its own, so that whoever hears it knows what it is."""
+    kinds = Event.__subclasses__()
+    assert len({kind.__name__ for kind in kinds}) == len(kinds)
+    values: dict[Any, Any] = {str: "x", int: 7, float: 0.5, bool: True, float | None: None}
+    for kind in kinds:
+        fields = msgspec.structs.fields(kind)
+        made = kind(**{each.name: values[each.type] for each in fields})
+        text = msgspec.json.encode(made)
+        assert b'"type":"%s"' % kind.__name__.encode() in text
+        assert msgspec.json.decode(text, type=kind) == made
 
 
 def test_events_are_immutable_and_travel_as_json() -> None:

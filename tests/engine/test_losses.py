@@ -9,7 +9,9 @@ from udplb.engine.losses import REPEAT_S, Losses, dropped_by_reason
 from udplb.engine.snapshot import Snapshot
 
 
-def picture(at: float, *, refusals: int = 0, kernel: int = 0, **dropped: int) -> Snapshot:
+def picture(
+    at: float, *, refusals: int = 0, kernel: int = 0, not_made: int = 0, **dropped: int
+) -> Snapshot:
     with Servers() as servers, proxy(configuration(*servers.names[:1])) as p:
         snapshot = p.snapshot
     listener = msgspec.structs.replace(snapshot.listeners[0], dropped=dropped, kernel_drops=kernel)
@@ -20,6 +22,7 @@ def picture(at: float, *, refusals: int = 0, kernel: int = 0, **dropped: int) ->
     return msgspec.structs.replace(
         snapshot,
         at=at,
+        totals=msgspec.structs.replace(snapshot.totals, probes_not_made=not_made),
         listeners=(listener,),
         clusters=(msgspec.structs.replace(cluster, backends=(backend,)),),
     )
@@ -42,6 +45,17 @@ def test_refusals_and_kernel_losses_are_told() -> None:
     assert Losses().lines(picture(0.0, refusals=3, kernel=7)) == [
         "listener l0, kernel: 7 datagrams dropped before the proxy saw them (raise receive_buffer)",
         "cluster c, backend b0: 3 refusals: nothing listens at 192.0.2.1:53",
+    ]
+
+
+def test_probes_that_were_not_made_are_told() -> None:
+    losses = Losses()
+    advice = "raise the descriptor limit (ulimit -n, or LimitNOFILE=)"
+    assert losses.lines(picture(0.0)) == []
+    assert losses.lines(picture(1.0, not_made=3)) == [f"probes: 3 not made ({advice})"]
+    assert losses.lines(picture(2.0, not_made=9)) == []
+    assert losses.lines(picture(1.0 + REPEAT_S, not_made=9)) == [
+        f"probes: 6 not made in 60 s ({advice})"
     ]
 
 

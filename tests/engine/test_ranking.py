@@ -13,21 +13,19 @@ import pytest
 from udplb.core.address import Address
 from udplb.core.backend import Backend
 from udplb.core.flow import Flow, State
-from udplb.core.settings import BackendSettings, FlowTerms
+from udplb.core.settings import BackendSettings, FlowTerms, HealthSettings
 from udplb.core.slab import Slab
-from udplb.engine.ranking import (
-    GOOD_FOR_S,
-    LOOP_SHARE,
-    SLICE_FLOWS,
-    WINDOW_MAX,
-    FlowQuery,
-    Ranking,
-)
+from udplb.engine.ranking import GOOD_FOR_S, WINDOW_MAX, FlowQuery, Ranking
 from udplb.engine.snapshot import FlowWindow
+from udplb.engine.walk import LOOP_SHARE, SLICE_FLOWS
 
 NOW = 1_000.0
 BACKENDS = [
-    Backend(BackendSettings(address=Address(IPv4Address("10.0.0.1"), 53 + n), name=f"b{n}"), b"0")
+    Backend(
+        BackendSettings(address=Address(IPv4Address("10.0.0.1"), 53 + n), name=f"b{n}"),
+        HealthSettings(),
+        b"0",
+    )
     for n in range(3)
 ]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 
 from tests.harness import Servers, Udp, configuration, proxy
-from udplb.core.settings import FlowTerms
+from udplb.core.settings import FlowTerms, HealthSettings
 from udplb.engine.ranking import FlowQuery
 from udplb.engine.snapshot import Snapshot
 
@@ -63,6 +65,72 @@ def test_totals_are_the_sums(snapshot: Snapshot) -> None:
     assert snapshot.totals.request_bytes == 1 + 2 + 3 + 4 + 13
     assert snapshot.totals.dropped == 1
     assert snapshot.listeners[0].dropped == {"empty": 1}
+
+
+def test_backends_whom_nothing_has_happened_to(snapshot: Snapshot) -> None:
+    (cluster,) = snapshot.clusters
+    assert (cluster.name, cluster.probe, cluster.all_down, cluster.fail_open) == (
+        "c", "off", False, True,
+    )  # fmt: skip
+    for each in cluster.backends:
+        assert (each.up, each.reason, each.changed_at) == (True, "", None)
+        assert (each.standing, each.ejections) == ("trusted", 0)
+        assert each.probe_latency_s is each.answered_share is None
+        assert each.drain is None
+        assert not each.draining
+        assert (each.refusals, each.unreachable, each.resent) == (0, 0, 0)
+        assert snapshot.window is not None
+        waits = [row.first_reply_s for row in snapshot.window.rows if row.backend == each.name]
+        assert len(waits) >= 2
+        assert each.first_reply_s == pytest.approx(sum(wait or 0.0 for wait in waits) / len(waits))
+    assert all(each.resent == 0 for each in snapshot.listeners)
+
+
+def test_a_backend_without_a_reply_has_no_mean_time_to_one() -> None:
+    backend = Udp()
+    with proxy(configuration(backend.name, ("127.0.0.1", 9))) as p:
+        Udp().sendto(b"x", p.at)
+        p.until(lambda p: p.listener.requests == 1)
+        assert [each.first_reply_s for each in p.backends] == [None, None]
+
+
+def test_a_backend_that_is_down_or_drains_says_so_in_json() -> None:
+    health = HealthSettings(refusals=1, fail_open=False)
+    with (
+        Servers(2) as servers,
+        proxy(configuration(*servers.names, health=health, on_backend_down="move")) as p,
+    ):
+        clients = [Udp() for _ in range(2)]
+        for client in clients:
+            client.ask(b"x", p.at)
+        p.engine.drain_backend("c", "b1", deadline_s=60, at_deadline="close")
+        servers.kill(0)
+        before = time.time()
+        clients[0].sendto(b"in vain", p.at)
+        p.until(lambda p: not p.backends[0].up and p.backends[1].drain is not None)
+        snapshot, (down, draining) = p.snapshot, p.backends
+        assert down.changed_at is not None
+        assert before - 1 < down.changed_at < time.time() + 1, "in seconds since the epoch"
+        assert (down.standing, down.ejections) == ("ejected", 1)
+        assert draining.drain is not None
+        assert draining.drain.deadline_s is not None
+        assert 0 <= draining.drain.lasts_s < 30
+        assert abs(draining.drain.lasts_s + draining.drain.deadline_s - 60) < 0.001
+        assert (draining.drain.way, draining.drain.drained) == ("close", False)
+        assert snapshot.clusters[0].all_down
+        assert not snapshot.clusters[0].fail_open
+    assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
+
+
+def test_the_totals_tell_of_probes() -> None:
+    silent = [Udp() for _ in range(3)]
+    health = HealthSettings(probe="udp", send=b"ping", interval=60.0, timeout=60.0)
+    with proxy(configuration(*(each.name for each in silent), health=health)) as p:
+        p.until(lambda p: p.snapshot.totals.probes_in_flight == 3)
+        p.engine._clusters.checker.not_made = 7
+        p.until(lambda p: p.snapshot.totals.probes_not_made == 7)
+        last = p.stop()
+    assert (last.totals.probes_in_flight, last.totals.probes_not_made) == (0, 7)
 
 
 def test_rows_say_what_flows_did(snapshot: Snapshot) -> None:

@@ -19,7 +19,7 @@ from udplb.core.address import Address
 from udplb.core.backend import Backend
 from udplb.core.flow import Flow
 from udplb.core.reasons import DropReason
-from udplb.core.settings import BackendSettings, FlowTerms
+from udplb.core.settings import BackendSettings, FlowTerms, HealthSettings
 from udplb.engine import upstream as upstream_module
 from udplb.engine.errors import Failure
 from udplb.engine.outlet import SEGMENT_ANY, ClientOutlet
@@ -239,7 +239,7 @@ def upstream(sock: Any, coalesces: bool, port: int | None = None) -> Upstream:
         client=address,
         client_address=client,
         local=None,
-        backend=Backend(BackendSettings(address=address, name="b"), b"0"),
+        backend=Backend(BackendSettings(address=address, name="b"), HealthSettings(), b"0"),
         terms=FlowTerms(),
         now=0.0,
     )

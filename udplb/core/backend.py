@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from udplb.core.address import Address
+from udplb.core.drain import Drain
 from udplb.core.hashing import keyed_hash
-from udplb.core.settings import BackendSettings
+from udplb.core.health import Health
+from udplb.core.settings import BackendSettings, HealthSettings
 
 
 class Backend:
@@ -12,8 +14,13 @@ class Backend:
 
     __slots__ = (
         "admitted",
+        "answered",
+        "drain",
         "draining",
+        "first_replies",
+        "first_reply_s",
         "flows",
+        "health",
         "number",
         "refusals",
         "removed",
@@ -21,21 +28,30 @@ class Backend:
         "reply_bytes",
         "request_bytes",
         "requests",
+        "resent",
         "settings",
         "socket_address",
+        "suspect",
         "turn",
         "unreachable",
+        "unsent",
         "up",
         "weight",
     )
 
-    def __init__(self, settings: BackendSettings, seed: bytes) -> None:
+    def __init__(self, settings: BackendSettings, health: HealthSettings, seed: bytes) -> None:
         self.settings = settings
         self.socket_address = (settings.address.host, settings.address.port)
         """Its address as sockets want it."""
         self.weight = settings.weight
         self.draining = settings.state == "drain"
+        self.health = Health(health)
         self.up = True
+        """What its health comes to."""
+        self.suspect = False
+        """A reply would be news for its health."""
+        self.drain: Drain | None = None
+        """The operator's drain, if there is one; also one that has ended."""
         self.removed = False
         self.number = keyed_hash(settings.address.affinity_key, seed)
         """What hashing mixes with a client's hash: of the address, never of the name."""
@@ -48,9 +64,19 @@ class Backend:
         self.request_bytes = 0
         self.replies = 0
         self.reply_bytes = 0
+        self.answered = 0
+        """Replies that were owed, where `responses` is set; what comes beyond is not counted."""
+        self.first_replies = 0
+        """Flows that had a reply."""
+        self.first_reply_s = 0.0
+        """How long they waited for the first one, all together."""
+        self.resent = 0
+        """Client datagrams sent once more, as one had been refused."""
         self.refusals = 0
         """Port-unreachables that its sockets reported."""
         self.unreachable = 0
+        self.unsent = 0
+        """Client datagrams that did not go out after all, or for which no socket was opened."""
 
     @property
     def address(self) -> Address:

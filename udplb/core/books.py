@@ -15,17 +15,20 @@ from udplb.core.commands import CloseUpstream
 from udplb.core.counters import Counters
 from udplb.core.deadlines import Deadlines
 from udplb.core.flow import Flow, FlowKey, State, Step
+from udplb.core.kept import KeptTrains
 from udplb.core.reasons import CloseReason
 from udplb.core.slab import Slab
+from udplb.core.train import Train
 
 
 class Books:
     """All live flows of one listener, by key, by place and by deadline."""
 
-    __slots__ = ("_admission", "counters", "current", "deadlines", "leaving", "slab")
+    __slots__ = ("_admission", "_kept", "counters", "current", "deadlines", "leaving", "slab")
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, kept: KeptTrains) -> None:
         self._admission = admission
+        self._kept = kept
         self.counters = Counters()
         self.current: dict[FlowKey, Flow] = {}
         """The table: exactly the current flows."""
@@ -44,6 +47,20 @@ class Books:
         flow.backend.admitted += 1
         self._admission.admitted(flow.client)
         self.counters.admitted += 1
+
+    def count_requests(self, now: float, flow: Flow, train: Train) -> None:
+        """The flow takes a train of its client."""
+        count, size = train.count, train.size
+        flow.last_request_at = now
+        flow.requests += count
+        flow.request_bytes += size
+        backend, counters = flow.backend, self.counters
+        backend.requests += count
+        backend.request_bytes += size
+        counters.requests += count
+        counters.request_bytes += size
+        if self._kept.switched_on:
+            self._kept.keep(flow, train)
 
     def move(self, flow: Flow, backend: Backend) -> None:
         """Pin a flow that was just admitted to another backend."""
@@ -94,6 +111,7 @@ class Books:
         self.deadlines.shrink()
 
     def _strike(self, flow: Flow) -> None:
+        self._kept.forget(flow)
         self.slab.remove(flow)
         self.deadlines.remove(flow)
         flow.backend.flows -= 1
@@ -118,6 +136,7 @@ class Books:
         self._admission.check_invariants(len(flows))
         for backend, ours in Counter(flow.backend for flow in flows).items():
             assert ours <= backend.flows, "a backend counts at least our flows"
+        self._kept.check_invariants(flows)
         for flow in flows:
             assert min(flow.requests, flow.request_bytes, flow.replies, flow.reply_bytes) >= 0
         for tally in (counters.closed, counters.dropped, counters.shed):

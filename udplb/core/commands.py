@@ -1,7 +1,7 @@
 """What the core asks of the shell: imperative, carried out in order.
 
-After `OpenUpstream` the shell answers before anything else, with `upstream_opened` or
-`open_failed`; it is always the last command of its answer.
+`OpenUpstream` is answered before the next command is carried out, with `upstream_opened` or
+`open_failed`, and so are the commands of that answer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from udplb.core.train import Train
 
 class SendToBackend(NamedTuple):
     """Send the train on the flow's upstream; what the kernel refuses: `request_failed`."""
+
+    flow: Flow
+    train: Train
+
+
+class ResendToBackend(NamedTuple):
+    """Send the train once more, as if it were the flow's first; a failure is nobody's loss."""
 
     flow: Flow
     train: Train
@@ -64,6 +71,7 @@ class Postpone(NamedTuple):
 
 Command = (
     SendToBackend
+    | ResendToBackend
     | SendToClient
     | OpenUpstream
     | ReopenUpstream

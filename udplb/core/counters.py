@@ -40,6 +40,7 @@ class Counters:
         "reply_bytes",
         "request_bytes",
         "requests",
+        "resent",
         "shed",
         "succession_refused",
     )
@@ -51,6 +52,8 @@ class Counters:
         self.replies = 0
         """Backend datagrams handed to a client."""
         self.reply_bytes = 0
+        self.resent = 0
+        """Client datagrams sent once more, to the same or another backend, as one had refused."""
         self.admitted = 0
         self.closed = dict.fromkeys(CloseReason, 0)
         """Flows by the reason of their close."""

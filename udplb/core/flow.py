@@ -12,6 +12,7 @@ from udplb.core.address import Address, normal_ip
 from udplb.core.backend import Backend
 from udplb.core.reasons import CloseReason, Explained
 from udplb.core.settings import FlowTerms
+from udplb.core.train import Train
 
 UNLIMITED = 1 << 60
 """Client datagrams left where `requests` is 0: no traffic ever uses it up."""
@@ -40,7 +41,10 @@ class State(Explained):
 class Step(Explained):
     """What moves a flow from one state to the next."""
 
-    LEFT = "left", "`requests` are used up, `max_age` has come, or its backend is removed"
+    LEFT = (
+        "left",
+        "`requests` are used up, `max_age` has come, or its backend is down, drained or removed",
+    )
     ENDED = "ended", "a close reason holds"
     FAILED = "failed", "the shell could not open its upstream"
 
@@ -65,18 +69,24 @@ class Flow:
         "first_reply_at",
         "id",
         "index",
+        "kept",
+        "kept_bytes",
+        "kept_since",
         "key",
         "last_reply_at",
         "last_request_at",
         "leave_reason",
         "left",
         "local",
+        "opening",
         "predecessor",
+        "refused",
         "reopened_at",
         "replies",
         "reply_bytes",
         "request_bytes",
         "requests",
+        "resent",
         "second_choice",
         "state",
         "terms",
@@ -113,10 +123,21 @@ class Flow:
         """When a leaving flow ends even if datagrams still come."""
         self.predecessor: Flow | None = None
         """Its client's leaving flow, which carries on should this one's upstream fail to open."""
+        self.opening = True
+        """Its upstream was asked for, and the shell has not answered yet."""
         self.second_choice = False
         """Its first backend could not be reached; there is no third."""
         self.reopened_at = -inf
         """When its upstream was opened anew, or that was tried, and no reply came since."""
+        self.kept: tuple[Train, ...] = ()
+        """What may have to be sent again: the last train, or all since a refusal was met."""
+        self.kept_bytes = 0
+        self.kept_since = now
+        """When the oldest of it was sent."""
+        self.refused = False
+        """A refusal was met, and no reply came since."""
+        self.resent = False
+        """The last kept train was sent again already."""
         self.admitted_at = now
         self.last_request_at = now
         self.last_reply_at = now
@@ -141,6 +162,13 @@ class Flow:
     def live(self) -> bool:
         """Whether it still has an upstream, current or leaving."""
         return self.state is State.CURRENT or self.state is State.LEAVING
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it left because its backend is down, or had to be empty by now."""
+        if self.leave_reason is CloseReason.MOVED:
+            return not self.backend.up
+        return self.leave_reason is CloseReason.DRAINED
 
     @property
     def answered(self) -> bool:

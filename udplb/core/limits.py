@@ -10,13 +10,15 @@ from udplb.core.settings import Network
 
 
 class Capacity:
-    """How many flows all listeners together may have, and the serial numbers of flows."""
+    """What all listeners share: how many flows there may be, their serial numbers, what is kept."""
 
-    __slots__ = ("highest", "live", "max_flows", "serial")
+    __slots__ = ("highest", "kept_bytes", "live", "max_flows", "serial")
 
     def __init__(self, max_flows: int) -> None:
         self.live = 0
         self.serial = 0
+        self.kept_bytes = 0
+        """Of trains that are kept until a reply comes."""
         self.highest = 0
         """The highest cap that was in force: more flows than that there never are."""
         self.change(max_flows)

@@ -16,7 +16,6 @@ order, before it brings the next input. The theory in six rules:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -30,23 +29,31 @@ from udplb.core.commands import (
     Postpone,
     ReadUpstream,
     ReopenUpstream,
+    ResendToBackend,
     SendToBackend,
     SendToClient,
 )
-from udplb.core.counters import Drop, RecentDrops
+from udplb.core.counters import RecentDrops
 from udplb.core.deadlines import TICKS_PER_SECOND
-from udplb.core.flow import ClientAddress, Flow, FlowKey, LocalAddress, State, client_of
+from udplb.core.flow import ClientAddress, Flow, FlowKey, LocalAddress, State
+from udplb.core.kept import KeptTrains
 from udplb.core.limits import Capacity, OwnAddresses
-from udplb.core.reasons import SHED_REASONS, CloseReason, DropReason
+from udplb.core.notices import (
+    BackendWentDown,
+    DrainDeadlinePassed,
+    Notice,
+    SomeBackendCameUp,
+)
+from udplb.core.reasons import CloseReason, DropReason
+from udplb.core.reception import Reception
 from udplb.core.settings import ListenerSettings
-from udplb.core.sweep import Sweep
+from udplb.core.sweep import Sweep, Sweeps
 from udplb.core.train import Train
 
 CLOSES_PER_FIRING = 64
 """Reading 256 sockets once more and closing them takes 6 ms: too long for a datagram to wait."""
 VISITS_PER_FIRING = 2_048
 """Flows with traffic that one firing puts in line again: about a millisecond."""
-ADMISSIONS_PER_ROUND = 64
 REOPEN_PAUSE_S = 1.0
 """A route may be gone for long: an upstream is opened anew at most so often."""
 LOOK_AGAIN_S = 2 / TICKS_PER_SECOND
@@ -71,20 +78,21 @@ class FlowManager:
         self.cluster = cluster
         self._capacity = capacity
         self._admission = Admission(settings, capacity, own)
-        self._books = Books(self._admission)
+        self._kept = KeptTrains(capacity, cluster.settings.resend)
+        self._books = Books(self._admission, self._kept)
         self.counters = self._books.counters
         self.slab = self._books.slab
         self._current = self._books.current
         self._deadlines = self._books.deadlines
-        self._recent_drops = recent_drops
-        self._sweeps: deque[Sweep] = deque()
-        self._admissions_left = ADMISSIONS_PER_ROUND
+        self._reception = Reception(cluster, capacity, self._admission, self._books, recent_drops)
+        self._sweeps = Sweeps(cluster)
+        cluster.watchers.append(self)
 
     # Datagrams
 
     def round_began(self) -> None:
         """The shell starts another round of reading: it may admit flows again."""
-        self._admissions_left = ADMISSIONS_PER_ROUND
+        self._reception.round_began()
 
     def client_train_received(
         self, now: float, client: ClientAddress, local: LocalAddress | None, train: Train
@@ -95,51 +103,55 @@ class FlowManager:
         if flow is not None and train.count < flow.left:
             # The one path that established flows take.
             flow.left -= train.count
-            self._count_requests(now, flow, train)
+            self._books.count_requests(now, flow, train)
             return (SendToBackend(flow, train),)
         commands: list[Command] = []
-        rest: Train | None = train
-        if flow is not None:
-            rest = self._forward(now, flow, train, commands)
-        if rest is not None:
-            self._welcome(now, key, client, local, rest, commands)
+        self._take_in(now, key, client, local, train, commands)
         return commands
 
     def backend_train_received(self, now: float, flow: Flow, train: Train) -> Sequence[Command]:
         """The flow's backend sent a train: all that one reading of its upstream found."""
         count, size = train.count, train.size
+        backend, counters = flow.backend, self.counters
         if flow.first_reply_at is None:
             flow.first_reply_at = now
+            backend.first_replies += 1
+            backend.first_reply_s += now - flow.admitted_at
+        if backend.suspect:
+            self.cluster.backend_replied(now, backend)
+        if flow.kept or flow.refused:
+            self._kept.forget(flow)
         flow.last_reply_at = now
         flow.reopened_at = _NEVER
         flow.replies += count
         flow.reply_bytes += size
-        backend, counters = flow.backend, self.counters
         backend.replies += count
         backend.reply_bytes += size
         counters.replies += count
         counters.reply_bytes += size
-        if flow.terms.responses and flow.answered:
-            commands: list[Command] = [SendToClient(flow, train)]
-            commands.append(self._books.close(flow, CloseReason.ANSWERED))
-            return commands
+        if flow.terms.responses:
+            owed = flow.requests * flow.terms.responses
+            backend.answered += min(owed, flow.replies) - min(owed, flow.replies - count)
+            if flow.live and flow.answered:
+                return (SendToClient(flow, train), self._books.close(flow, CloseReason.ANSWERED))
         return (SendToClient(flow, train),)
 
     def datagrams_dropped(
         self, now: float, client: ClientAddress, reason: DropReason, count: int
     ) -> None:
         """The shell dropped `count` datagrams of this client, or on their way to it."""
-        self._drop(now, client, reason, count)
+        self._reception.drop(now, client, reason, count)
 
     # Upstreams
 
     def upstream_opened(self, now: float, flow: Flow, train: Train) -> Sequence[Command]:
         """The shell opened the flow's upstream; `train` waited for it."""
         commands: list[Command] = []
+        flow.opening = False
         flow.predecessor = None
         rest = self._forward(now, flow, train, commands)
         if rest is not None:
-            self._welcome(now, flow.key, flow.client_address, flow.local, rest, commands)
+            self._reception.welcome(now, flow.key, flow.client_address, flow.local, rest, commands)
         return commands
 
     def open_failed(
@@ -156,6 +168,8 @@ class FlowManager:
         self.cluster.select_undone(first)
         if reason is DropReason.UNREACHABLE:
             first.unreachable += 1
+            first.unsent += train.count
+            self.cluster.backend_refused(now, first)
         if reason is not DropReason.NO_DESCRIPTOR and not flow.second_choice:
             other = self.cluster.select(flow.client, without=first)
             if other is not None:
@@ -164,25 +178,39 @@ class FlowManager:
                 commands.append(OpenUpstream(flow, train))
                 return commands
         self._books.undo(flow)
-        self._refuse(now, flow.key, flow.client_address, train, reason, commands)
+        self._reception.refuse(now, flow.key, flow.client_address, train, reason, commands)
         return commands
 
     def upstream_lost(self, now: float, flow: Flow, train: Train) -> Sequence[Command]:
         """The train was not sent: the socket has no route any more, though a new one may have."""
         if not flow.live or now < flow.reopened_at + REOPEN_PAUSE_S:
+            flow.backend.unsent += train.count
+            self.cluster.backend_refused(now, flow.backend)
+            if flow.kept and self._sweeps.will_move(flow):
+                flow.refused = True
+                return _NOTHING
             return self.request_failed(now, flow, train.count, train.size, DropReason.UNREACHABLE)
         flow.reopened_at = now
         return (ReopenUpstream(flow, train),)
 
-    def upstream_refused(self, now: float, flow: Flow) -> Sequence[Command]:
-        """The backend's host answered an earlier datagram with port unreachable."""
-        flow.backend.refusals += 1
-        return _NOTHING
+    def upstream_refused(
+        self, now: float, flow: Flow, *, sending: bool = False
+    ) -> Sequence[Command]:
+        """The backend's host answered an earlier datagram with port unreachable.
 
-    def upstream_unreachable(self, now: float, flow: Flow) -> Sequence[Command]:
+        `sending`: that came out while the flow's last train was sent, so it is not about that.
+        """
+        flow.backend.refusals += 1
+        self.cluster.backend_refused(now, flow.backend)
+        return self._met_refusal(now, flow, sending)
+
+    def upstream_unreachable(
+        self, now: float, flow: Flow, *, sending: bool = False
+    ) -> Sequence[Command]:
         """Some host on the way answered an earlier datagram with unreachable."""
         flow.backend.unreachable += 1
-        return _NOTHING
+        self.cluster.backend_refused(now, flow.backend)
+        return self._met_refusal(now, flow, sending)
 
     def upstream_was_silent(self, now: float, flow: Flow) -> Sequence[Command]:
         """`ReadUpstream` found nothing: a flow that is due ends now."""
@@ -199,9 +227,11 @@ class FlowManager:
         for counted in (flow, flow.backend, self.counters):
             counted.requests -= count
             counted.request_bytes -= size
+        flow.backend.unsent += count
+        self._kept.forget_last(flow)
         if flow.state is State.CURRENT:
             flow.left += count
-        self._drop(now, flow.client_address, reason, count)
+        self._reception.drop(now, flow.client_address, reason, count)
         commands: list[Command] = []
         if flow.live and flow.answered:
             commands.append(self._books.close(flow, CloseReason.ANSWERED))
@@ -209,7 +239,7 @@ class FlowManager:
 
     def reply_failed(self, now: float, flow: Flow, count: int, reason: DropReason) -> None:
         """The kernel did not take `count` datagrams to the client. They still were replies."""
-        self._drop(now, flow.client_address, reason, count)
+        self._reception.drop(now, flow.client_address, reason, count)
 
     # Time
 
@@ -232,7 +262,9 @@ class FlowManager:
         there are more flows to visit.
         """
         commands: list[Command] = []
-        budget = self._sweep(now, commands, CLOSES_PER_FIRING)
+        self._reception.round_began()
+        moved: list[Flow] = []
+        budget = self._sweep(now, commands, moved, CLOSES_PER_FIRING)
         visits = VISITS_PER_FIRING
         while min(budget, visits) > 0 and (flow := self._deadlines.pop(now)) is not None:
             visits -= 1
@@ -251,6 +283,9 @@ class FlowManager:
                 self._deadlines.put(flow, now + LOOK_AGAIN_S, now)
                 commands.append(ReadUpstream(flow))
                 budget -= 1
+        # Last, as nothing may happen to a flow while its upstream is still to be opened.
+        for flow in moved:
+            self._rescue(now, flow, commands)
         return commands
 
     def shrink(self) -> None:
@@ -266,26 +301,33 @@ class FlowManager:
 
     def flows_ended(self, reason: CloseReason, which: Callable[[Flow], bool]) -> None:
         """Every flow that `which` holds for is to close for `reason`, in slices."""
-        self._sweeps.append(Sweep(which, reason, leave_by=None))
+        self._sweeps.begin(Sweep(which, reason, leave_by=None))
 
     def backend_removed(self, backend: Backend, end_by: float) -> None:
         """The backend's flows are leaving; those that are left at `end_by` close then."""
-        self._sweeps.append(
+        self._sweeps.begin(
             Sweep(lambda flow: flow.backend is backend, CloseReason.BACKEND_REMOVED, end_by)
         )
 
     # Forwarding
 
-    def _count_requests(self, now: float, flow: Flow, train: Train) -> None:
-        count, size = train.count, train.size
-        flow.last_request_at = now
-        flow.requests += count
-        flow.request_bytes += size
-        backend, counters = flow.backend, self.counters
-        backend.requests += count
-        backend.request_bytes += size
-        counters.requests += count
-        counters.request_bytes += size
+    def _take_in(
+        self,
+        now: float,
+        key: FlowKey,
+        client_address: ClientAddress,
+        local: LocalAddress | None,
+        train: Train,
+        commands: list[Command],
+    ) -> None:
+        """Let the client's current flow take what it may, and a new one the rest."""
+        flow = self._current.get(key)
+        if flow is not None and flow.opening:
+            commands.append(Postpone(client_address, local, train))  # two rescues in one firing
+            return
+        rest = train if flow is None else self._forward(now, flow, train, commands)
+        if rest is not None:
+            self._reception.welcome(now, key, client_address, local, rest, commands)
 
     def _forward(
         self, now: float, flow: Flow, train: Train, commands: list[Command]
@@ -295,125 +337,101 @@ class FlowManager:
         if train.count > flow.left:
             train, rest = train.split(flow.left)
         flow.left -= train.count
-        self._count_requests(now, flow, train)
+        self._books.count_requests(now, flow, train)
         commands.append(SendToBackend(flow, train))
         if flow.left == 0:
             self._books.leave(now, flow, CloseReason.REQUESTS)
         return rest
 
-    # Admission
+    # Backends that go down
 
-    def _welcome(
-        self,
-        now: float,
-        key: FlowKey,
-        client_address: ClientAddress,
-        local: LocalAddress | None,
-        train: Train,
-        commands: list[Command],
-    ) -> None:
-        """A train of a client that has no current flow: admit one, or refuse it."""
-        client = client_of(client_address)
-        reason = self._admission.bar(client)
-        if reason is not None:
-            self._drop(now, client_address, reason, train.count)
-            return
-        if key not in self._books.leaving:
-            opening = self._without_empty_head(now, client_address, train)
-            if opening is None:
-                return
-            train = opening
-        if self._admissions_left == 0:
-            commands.append(Postpone(client_address, local, train))
-            return
-        reason = self._admission.shed(now, client)
-        backend = None
-        if reason is None:
-            backend = self.cluster.select(client)
-            if backend is None:
-                self._admission.token_unused()
-                reason = DropReason.NO_BACKEND
-        if backend is None:
-            assert reason is not None
-            self._refuse(now, key, client_address, train, reason, commands)
-            return
-        self._capacity.serial += 1
-        flow = Flow(
-            serial=self._capacity.serial,
-            key=key,
-            client=client,
-            client_address=client_address,
-            local=local,
-            backend=backend,
-            terms=self.cluster.settings.terms,
-            now=now,
-        )
-        self._books.admit(now, flow)
-        self._admissions_left -= 1
-        commands.append(OpenUpstream(flow, train))
+    def cluster_changed(self, now: float, cluster: Cluster, notice: Notice) -> None:
+        """Let the flows of a backend go, if it went down or its drain has lasted too long."""
+        match notice:
+            case BackendWentDown(backend=backend, another_up=True):
+                self._backend_is_down(backend)
+            case SomeBackendCameUp():
+                for backend in cluster.backends:
+                    if not backend.up:
+                        self._backend_is_down(backend)
+            case DrainDeadlinePassed(backend=backend, way=way):
+                self._sweeps.let_go(backend, CloseReason.DRAINED, way)
+            case _:
+                pass  # new flows follow by themselves, and live ones stay
 
-    def _without_empty_head(
-        self, now: float, client_address: ClientAddress, train: Train
-    ) -> Train | None:
-        """The train from its first datagram on that is not empty; None if all are."""
-        empty = 0
-        for datagram in train.datagrams():
-            if datagram:
-                break
-            empty += 1
-        if empty == 0:
-            return train
-        self._drop(now, client_address, DropReason.EMPTY, empty)
-        return None if empty == train.count else train.split(empty)[1]
+    def _backend_is_down(self, backend: Backend) -> None:
+        """It is down while another is up: do with its flows what the operator chose."""
+        on_backend_down = self.cluster.settings.on_backend_down
+        if on_backend_down == "move":
+            self._sweeps.let_go(backend, CloseReason.MOVED, "move")
+        elif on_backend_down == "close":
+            self._sweeps.let_go(backend, CloseReason.BACKEND_DOWN, "close")
 
-    def _refuse(
-        self,
-        now: float,
-        key: FlowKey,
-        client_address: ClientAddress,
-        train: Train,
-        reason: DropReason,
-        commands: list[Command],
-    ) -> None:
-        """No flow for this train: its client's leaving flow carries it on, or it is dropped."""
-        if reason in SHED_REASONS:
-            self.counters.shed[reason] += 1
-        predecessor = self._books.leaving.get(key)
-        if predecessor is None:
-            self._drop(now, client_address, reason, train.count)
+    def _met_refusal(self, now: float, flow: Flow, sending: bool) -> Sequence[Command]:
+        """What the flow sent is lost, if nothing is done: send it again, here or elsewhere."""
+        flow.refused = True
+        if flow.leave_reason is CloseReason.MOVED:
+            commands: list[Command] = []
+            self._rescue(now, flow, commands)
+            return commands
+        if sending or self._sweeps.will_move(flow):
+            return _NOTHING  # the train is on its way, or will be rescued in a moment
+        train = self._kept.to_resend(now, flow)
+        if train is None:
+            return _NOTHING
+        flow.backend.resent += train.count
+        self.counters.resent += train.count
+        return (ResendToBackend(flow, train),)
+
+    def _rescue(self, now: float, flow: Flow, commands: list[Command]) -> None:
+        """Take what a moved flow sent in vain to its client's next flow.
+
+        In vain is what met a refusal, and what was sent since refusals began: no reply of the
+        backend, on any flow, has come after that. (Hosts limit how many refusals they send.)
+        """
+        if not (flow.refused or flow.last_request_at >= flow.backend.health.refuses_since):
             return
-        self.counters.succession_refused += train.count
-        self._count_requests(now, predecessor, train)
-        commands.append(SendToBackend(predecessor, train))
-
-    def _drop(self, now: float, client: ClientAddress, reason: DropReason, count: int) -> None:
-        self.counters.dropped[reason] += count
-        self._recent_drops.append(Drop(now, client, reason))
+        train = self._kept.take(flow)
+        if train is None:
+            return
+        flow.refused = True  # should nobody take the train, the flow ends
+        current = self._current.get(flow.key)
+        if current is not None and current.backend is flow.backend and not flow.backend.up:
+            # It has to leave as well, and what it sent is rescued when its turn comes.
+            self._books.leave(now, current, CloseReason.MOVED)
+        counters = self.counters
+        counters.resent += train.count
+        counters.requests -= train.count  # whoever takes them counts them: once, not twice
+        counters.request_bytes -= train.size
+        self._take_in(now, flow.key, flow.client_address, flow.local, train, commands)
 
     # Many at once
 
-    def _sweep(self, now: float, commands: list[Command], budget: int) -> int:
+    def _sweep(self, now: float, commands: list[Command], moved: list[Flow], budget: int) -> int:
         """Go on with the oldest sweep; returns what is left of the budget of closes and moves."""
-        while self._sweeps and budget > 0:
-            sweep = self._sweeps[0]
-            flows, finished = sweep.slice(self.slab, budget)
+        visits = VISITS_PER_FIRING
+        while budget > 0 and visits > 0 and (sweep := self._sweeps.first) is not None:
+            before = sweep.visited
+            flows, finished = sweep.slice(self.slab, budget, visits)
+            visits -= sweep.visited - before
             for flow in flows:
                 if sweep.leave_by is None:
                     commands.append(self._books.close(flow, sweep.reason))
-                elif flow.state is State.CURRENT:
+                    continue
+                if flow.state is State.CURRENT:
                     self._books.leave(now, flow, sweep.reason, sweep.leave_by)
                 else:
                     flow.end_by = min(flow.end_by, sweep.leave_by)
                     self._deadlines.hasten(flow, now)
+                if sweep.reason is CloseReason.MOVED:
+                    flow.leave_reason = sweep.reason  # for whatever reason it was leaving
+                    moved.append(flow)
             budget -= len(flows)
             if finished:
-                self._sweeps.popleft()
-            else:
-                return 0
-        return budget
+                self._sweeps.first_ended()
+        return 0 if self._sweeps else budget
 
     def check_invariants(self) -> None:
         """Raise AssertionError if the books disagree. For tests and simulation: it is slow."""
         self._books.check_invariants()
-        for backend in self.cluster.backends:
-            assert min(backend.requests, backend.request_bytes, backend.refusals) >= 0
+        self.cluster.check_invariants()

@@ -29,6 +29,10 @@ class CloseReason(Explained):
     ANSWERED = "answered", "every client datagram has had its `responses` replies"
     REQUESTS = "requests", "`requests` client datagrams were taken, and the last replies had time"
     MAX_AGE = "max_age", "older than `max_age`, and the last replies had time"
+    MOVED = "moved", "its backend went down, and its client's datagrams go to another"
+    DRAINED = "drained", "its backend's drain had lasted as long as it may"
+    BACKEND_DOWN = "backend_down", 'its backend went down (`on_backend_down = "close"`)'
+    REFUSED = "refused", "its backend refused, and no other could take its datagrams"
     BACKEND_REMOVED = "backend_removed", "its backend left the configuration"
     DENIED = "denied", "allow and deny no longer admit its client"
     OPERATOR = "operator", "an operator closed it"

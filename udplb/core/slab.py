@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from udplb.core.flow import Flow
 
 
@@ -12,7 +14,8 @@ class Slab:
 
     def __init__(self) -> None:
         self.places: list[Flow | None] = []
-        self._free: list[int] = []
+        self._free = array("L")
+        """No list: its numbers would be small objects that pin what ended flows leave behind."""
 
     def __len__(self) -> int:
         return len(self.places) - len(self._free)
@@ -32,4 +35,4 @@ class Slab:
         self._free.append(flow.index)
         if len(self._free) == len(self.places):
             self.places.clear()
-            self._free.clear()
+            del self._free[:]

@@ -18,6 +18,7 @@ from udplb.core.commands import (
     Postpone,
     ReadUpstream,
     ReopenUpstream,
+    ResendToBackend,
     SendToBackend,
     SendToClient,
 )
@@ -110,13 +111,17 @@ class Datapath:
         if listener in self._unfinished:
             return  # its next round is on its way
         now = self._now()
-        if listener.read_round(now):
-            self._unfinished[listener] = None
-            self._loop.call_soon(self._finish, listener)
+        listener.read_round(now)
         self._round_ended(now, listener)
 
+    def _go_on(self, listener: Listener) -> None:
+        """Trains were postponed: the next round comes though the socket may not be readable."""
+        if listener not in self._unfinished:
+            self._unfinished[listener] = None
+            self._loop.call_soon(self._finish, listener)
+
     def _finish(self, listener: Listener) -> None:
-        """Another round, as the last one postponed trains; the socket need not be readable."""
+        """The round that takes up what was postponed."""
         self._unfinished.pop(listener, None)
         if listener.sock.fileno() >= 0:
             self.listener_readable(listener)
@@ -148,7 +153,7 @@ class Datapath:
             if event & ~WRITABLE and upstreams.get(fd) is upstream:
                 left -= self._read(now, upstream)
         for listener in listeners:
-            self._arm(now, listener)
+            self.arm(now, listener)
         self._close_sockets(now)
 
     def _read(self, now: float, upstream: Upstream) -> int:
@@ -184,10 +189,10 @@ class Datapath:
         self._round_ended(now, listener)
 
     def _round_ended(self, now: float, listener: Listener) -> None:
-        self._arm(now, listener)
+        self.arm(now, listener)
         self._close_sockets(now)
 
-    def _arm(self, now: float, listener: Listener) -> None:
+    def arm(self, now: float, listener: Listener) -> None:
         """See to it that the timer fires at the manager's next deadline, or before it."""
         deadline = listener.manager.next_deadline()
         armed = self._armed.get(listener)
@@ -205,36 +210,39 @@ class Datapath:
     # Commands
 
     def carry_out(self, now: float, listener: Listener, commands: Sequence[Command]) -> None:
-        """Carry the commands out in order, and those that their answers bring."""
-        while commands:
-            answers: Sequence[Command] = ()
-            for command in commands:
-                # The two of every train stand first: a match would cost as much as the rest.
-                if isinstance(command, SendToBackend):
-                    self._send_to_backend(now, listener, command.flow, command.train)
-                    continue
-                if isinstance(command, SendToClient):
-                    upstream = self._upstreams[command.flow.upstream]
-                    listener.send_to_client(now, upstream, command.train)
-                    continue
-                match command:
-                    case OpenUpstream(flow, train):
-                        answers = self._open(now, listener, flow, train)
-                    case CloseUpstream(flow, reason):
-                        self._close(now, listener, flow, reason)
-                    case ReadUpstream(flow):
-                        self._read_again(now, listener, flow)
-                    case ReopenUpstream(flow, train):
-                        self._reopen(now, listener, flow, train)
-                    case Postpone():
-                        listener.postpone(command)
-                    case _:
-                        assert_never(command)
-            commands = answers
+        """Carry the commands out in order; those that an answer brings before the next."""
+        for command in commands:
+            # The two of every train stand first: a match would cost as much as the rest.
+            if isinstance(command, SendToBackend):
+                self._send_to_backend(now, listener, command.flow, command.train)
+                continue
+            if isinstance(command, SendToClient):
+                upstream = self._upstreams[command.flow.upstream]
+                listener.send_to_client(now, upstream, command.train)
+                continue
+            # By keyword: a positional pattern leaves a string per match in CPython's type cache
+            # (up to 3.12), thousands in all, each of which pins the memory around it.
+            match command:
+                case OpenUpstream(flow=flow, train=train):
+                    self.carry_out(now, listener, self._open(now, listener, flow, train))
+                case CloseUpstream(flow=flow, reason=reason):
+                    self._close(now, listener, flow, reason)
+                case ReadUpstream(flow=flow):
+                    self._read_again(now, listener, flow)
+                case ReopenUpstream(flow=flow, train=train):
+                    self._reopen(now, listener, flow, train)
+                case ResendToBackend(flow=flow, train=train):
+                    self._resend(now, flow, train)
+                case Postpone():
+                    listener.postpone(command)
+                    self._go_on(listener)
+                case _:
+                    assert_never(command)
 
     def _read_again(self, now: float, listener: Listener, flow: Flow) -> None:
         """A flow seems to be idle: what waits in its socket is activity."""
-        if not self._read(now, self._upstreams[flow.upstream]):
+        upstream = self._upstreams.get(flow.upstream)
+        if upstream is not None and not self._read(now, upstream):
             self.carry_out(now, listener, listener.manager.upstream_was_silent(now, flow))
 
     def _send_to_backend(self, now: float, listener: Listener, flow: Flow, train: Train) -> None:
@@ -246,11 +254,19 @@ class Datapath:
         elif (trouble := upstream.to_backend.send(train)) is not None:
             self._handle(now, upstream, trouble)
 
+    def _resend(self, now: float, flow: Flow, train: Train) -> None:
+        """Send a train once more, if there is room: it was counted the first time."""
+        upstream = self._upstreams.get(flow.upstream)
+        if upstream is None or upstream.egress is not None:
+            return
+        upstream.to_backend.start_over()
+        trouble = upstream.to_backend.send(train)
+        for failure in trouble.noted if trouble is not None else ():
+            self._note(now, upstream, failure, sending=True)
+
     def _handle(self, now: float, upstream: Upstream, trouble: Trouble) -> None:
         """What did not go to the backend waits, is dropped, or goes on a new socket."""
         flow, listener = upstream.flow, upstream.listener
-        for failure in trouble.noted:
-            self._note(now, upstream, failure)
         if trouble.blocked is not None:
             upstream.egress = EgressQueue(FLOW_TRAINS_MAX, FLOW_BYTES_MAX)
             self._poller.watch_writable(upstream.fd, True)
@@ -263,6 +279,9 @@ class Datapath:
         if lost:
             commands = listener.manager.upstream_lost(now, flow, Train.of(lost))
             self.carry_out(now, listener, commands)
+        # Last: what they bring about must find what was not sent counted already.
+        for failure in trouble.noted:
+            self._note(now, upstream, failure, sending=True)
 
     def _enqueue(self, now: float, upstream: Upstream, train: Train) -> None:
         assert upstream.egress is not None
@@ -281,13 +300,19 @@ class Datapath:
         commands = listener.manager.request_failed(now, flow, train.count, train.size, reason)
         self.carry_out(now, listener, commands)
 
-    def _note(self, now: float, upstream: Upstream, failure: Failure) -> None:
+    def _note(
+        self, now: float, upstream: Upstream, failure: Failure, *, sending: bool = False
+    ) -> None:
         """Tell the core news about an earlier datagram, if it is news about the backend."""
         manager, flow = upstream.listener.manager, upstream.flow
+        commands: Sequence[Command] = ()
         if failure is Failure.REFUSED:
-            self.carry_out(now, upstream.listener, manager.upstream_refused(now, flow))
+            if not sending:  # else the outlet, which knows what it sent after that, saw to it
+                upstream.to_backend.start_over()
+            commands = manager.upstream_refused(now, flow, sending=sending)
         elif failure is Failure.UNREACHABLE:
-            self.carry_out(now, upstream.listener, manager.upstream_unreachable(now, flow))
+            commands = manager.upstream_unreachable(now, flow, sending=sending)
+        self.carry_out(now, upstream.listener, commands)
 
     def _open(self, now: float, listener: Listener, flow: Flow, train: Train) -> Sequence[Command]:
         """Open the flow's upstream; the core's answer to how that went."""

@@ -7,7 +7,8 @@ import resource
 SHARE_FOR_FLOWS = 0.7
 """Of the descriptor limit, where `max_flows` is 0."""
 KEPT_FREE = 64
-"""Descriptors that flows never take: listeners, logs, control socket, probes."""
+"""Descriptors that flows never take: listeners, logs, control socket.
+Those of probes come on top."""
 
 
 def raise_descriptor_limit() -> int:
@@ -22,12 +23,15 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def flows_that_fit(max_flows: int, limit: int) -> tuple[int, str | None]:
-    """The engine's cap for a configured `max_flows`, and a warning where it had to be lowered."""
+def flows_that_fit(max_flows: int, limit: int, probes: int = 0) -> tuple[int, str | None]:
+    """The engine's cap for a configured `max_flows`, and a warning where it had to be lowered.
+
+    `probes`: how many may be on their way at a time, each with a descriptor.
+    """
     share = int(limit * SHARE_FOR_FLOWS)
     if max_flows == 0:
         return share, None
-    most = max(limit - KEPT_FREE, share)
+    most = max(limit - KEPT_FREE - probes, share)
     if max_flows <= most:
         return max_flows, None
     return most, (

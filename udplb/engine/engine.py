@@ -13,20 +13,20 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from typing import Any, get_args
 
 import psutil
 
 from udplb.core.address import normal_ip
-from udplb.core.cluster import Cluster
 from udplb.core.counters import RecentDrops
 from udplb.core.flow import Flow
 from udplb.core.limits import Capacity, OwnAddresses
 from udplb.core.manager import FlowManager
 from udplb.core.reasons import CloseReason
-from udplb.core.settings import Configuration
+from udplb.core.settings import AtDeadline, Configuration
 from udplb.engine import kernel
 from udplb.engine.binding import BindError, BoundSocket, StartError, bind_listener
+from udplb.engine.clusters import Clusters
 from udplb.engine.datapath import Datapath
 from udplb.engine.descriptors import flows_that_fit, raise_descriptor_limit
 from udplb.engine.events import (
@@ -40,11 +40,11 @@ from udplb.engine.events import (
 from udplb.engine.garbage import MemoryReturn
 from udplb.engine.inlet import Inlets
 from udplb.engine.listener import Listener
-from udplb.engine.ports import Ports, usable_ports
+from udplb.engine.ports import Ports, port_shares
+from udplb.engine.probes.schedule import PROBES_MAX
 from udplb.engine.ranking import FlowQuery, Ranking
 from udplb.engine.snapshot import (
     Snapshot,
-    picture_of_cluster,
     picture_of_listener,
     totals_of,
 )
@@ -52,7 +52,8 @@ from udplb.engine.snapshot import (
 SNAPSHOT_INTERVAL_S = 0.5
 HOSTS_INTERVAL_S = 10.0
 DRAIN_CHECK_S = 0.02
-BUILD_STEPS = 1 << 20
+WAYS: tuple[AtDeadline, ...] = get_args(AtDeadline)
+"""What can happen at a drain's deadline to the flows that are left."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +118,40 @@ class Engine:
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the engine has ended; False if it has not within the time."""
         return self._ended.wait(timeout_s)
+
+    def drain_backend(
+        self,
+        cluster: str,
+        backend: str,
+        *,
+        deadline_s: float | None = None,
+        at_deadline: AtDeadline | None = None,
+    ) -> None:
+        """No new flows on the backend (its name or address); those that exist live to their end.
+
+        After `deadline_s` seconds what is left moves or closes: as `at_deadline` says, or as
+        `on_backend_down` does. LookupError if there is no such backend; ValueError for a time
+        or a way that there is not.
+        """
+        self._must_exist(cluster, backend)
+        if deadline_s is not None and not deadline_s >= 0:  # nor is NaN
+            raise ValueError(f"a drain's deadline is 0 s or more, not {deadline_s}")
+        if at_deadline is not None and at_deadline not in WAYS:
+            raise ValueError(f"a drain ends with {' or '.join(WAYS)}, not {at_deadline!r}")
+        self._post(lambda: self._clusters.drain(cluster, backend, deadline_s, at_deadline))
+
+    def undrain_backend(self, cluster: str, backend: str) -> None:
+        """New flows on the backend again. LookupError if there is no such backend."""
+        self._must_exist(cluster, backend)
+        self._post(lambda: self._clusters.undrain(cluster, backend))
+
+    def _must_exist(self, cluster: str, backend: str) -> None:
+        for each in self.configuration.clusters:
+            if each.name == cluster:
+                if any(backend in (b.name, str(b.address)) for b in each.backends):
+                    return
+                raise LookupError(f"cluster {cluster} has no backend {backend}")
+        raise LookupError(f"there is no cluster {cluster}")
 
     def look_at_flows(self, query: FlowQuery | None) -> None:
         """From now on snapshots carry this window of flows; None: no window.
@@ -185,15 +220,16 @@ class Engine:
         own = OwnAddresses((each.address for each in bound), _local_hosts())
         self._own = own
         self._refuse_loops()
-        self._clusters = {
-            each.name: Cluster(each, settings.hash_seed) for each in self.configuration.clusters
-        }
-        for cluster in self._clusters.values():
-            while not cluster.build(BUILD_STEPS):
-                pass
-        ports = Ports(
-            usable_ports(each.address.port for each in bound), settings.upstream_port_rest
+        shares = port_shares(each.address.port for each in bound)
+        self._clusters = Clusters(
+            self._loop,
+            self._clock,
+            self.bus,
+            self.configuration.clusters,
+            seed=settings.hash_seed,
+            probe_ports=shares.probes,
         )
+        ports = Ports(shares.upstreams, settings.upstream_port_rest)
         self.segmentation = settings.gso == "auto" and kernel.has_segmentation()
         self.coalescing = settings.gro == "auto" and kernel.has_coalescing()
         self._datapath = Datapath(
@@ -211,6 +247,7 @@ class Engine:
             listener = Listener(each, manager, self._datapath.carry_out, self._inlets)
             self._listeners.append(listener)
             self._datapath.serve(listener)
+        self._clusters.start(self._listeners, self._datapath.arm)
 
     def _bind_all(self) -> list[BoundSocket]:
         """Every listener's socket, or none and BindError."""
@@ -225,7 +262,8 @@ class Engine:
         return bound
 
     def _max_flows(self) -> int:
-        cap, warning = flows_that_fit(self.configuration.engine.max_flows, raise_descriptor_limit())
+        configured, limit = self.configuration.engine.max_flows, raise_descriptor_limit()
+        cap, warning = flows_that_fit(configured, limit, _probes_max(self.configuration))
         if warning:
             _log.warning("%s", warning)
         return cap
@@ -288,11 +326,13 @@ class Engine:
             totals=totals_of(
                 listeners,
                 upstream_kernel_drops=self._datapath.upstream_kernel_drops,
+                probes_in_flight=self._clusters.checker.in_flight,
+                probes_not_made=self._clusters.checker.not_made,
                 max_flows=self._capacity.max_flows,
                 events_lost=self.bus.lost,
             ),
             listeners=listeners,
-            clusters=tuple(picture_of_cluster(each) for each in self._clusters.values()),
+            clusters=self._clusters.pictures(now),
             window=self._ranking.window if self._ranking is not None else None,
         )
 
@@ -344,11 +384,18 @@ class Engine:
             self.closed_at_the_end = self._capacity.live
             for listener in self._listeners:
                 self._datapath.end_flows(listener)
+        self._clusters.stop()
         self._datapath.stop()
         self.snapshot = self._picture()
         for listener in self._listeners:
             self._datapath.retire(listener)
         self.bus.publish(EngineStopped(at=self.bus.now(), closed_flows=self.closed_at_the_end))
+
+
+def _probes_max(configuration: Configuration) -> int:
+    """How many probes may be on their way at a time."""
+    probed = (each for each in configuration.clusters if each.health.probe != "off")
+    return min(PROBES_MAX, sum(len(each.backends) for each in probed))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

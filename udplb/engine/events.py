@@ -52,6 +52,78 @@ class DrainBegan(Event, frozen=True, kw_only=True):
     deadline_s: float
 
 
+class BackendWentDown(Event, frozen=True, kw_only=True):
+    """New flows avoid the backend while another is up."""
+
+    cluster: str
+    backend: str
+    address: str
+    reason: str
+
+
+class BackendCameUp(Event, frozen=True, kw_only=True):
+    """The backend takes new flows again."""
+
+    cluster: str
+    backend: str
+    address: str
+    reason: str
+
+
+class ClusterWentDown(Event, frozen=True, kw_only=True):
+    """No backend of the cluster is up that takes new flows."""
+
+    cluster: str
+    fail_open: bool
+    """New flows are spread over all backends as if they were up; else they are dropped."""
+
+
+class ClusterCameUp(Event, frozen=True, kw_only=True):
+    """After all were down, a backend of the cluster is up again."""
+
+    cluster: str
+
+
+class BackendDrainBegan(Event, frozen=True, kw_only=True):
+    """The backend takes no new flows; those that it has live to their end, or to the deadline."""
+
+    cluster: str
+    backend: str
+    address: str
+    flows: int
+    deadline_s: float | None
+    """Seconds from now; None: as long as it takes."""
+    way: str
+    """What happens to the flows that are left then: move or close."""
+
+
+class BackendDrainExpired(Event, frozen=True, kw_only=True):
+    """A drain's deadline has passed; what is left moves or closes now."""
+
+    cluster: str
+    backend: str
+    address: str
+    flows: int
+    way: str
+
+
+class BackendDrained(Event, frozen=True, kw_only=True):
+    """The last flow of a draining backend is gone."""
+
+    cluster: str
+    backend: str
+    address: str
+    took_s: float
+
+
+class BackendDrainEnded(Event, frozen=True, kw_only=True):
+    """The operator wants new flows on the backend again."""
+
+    cluster: str
+    backend: str
+    address: str
+
+
 class FlowAdmitted(Event, frozen=True, kw_only=True):
     """A flow was opened. Built only while somebody subscribes to flows."""
 

@@ -60,20 +60,19 @@ class Listener:
 
     # In
 
-    def read_round(self, now: float) -> bool:
-        """Read one bounded round and hand its trains on; True if some had to be postponed."""
+    def read_round(self, now: float) -> None:
+        """Read one bounded round and hand its trains on; what was postponed comes first."""
         self.manager.round_began()
         if self._postponed:
             self._hand_on_postponed(now)
-            return bool(self._postponed)
+            return
         try:
             arrivals = self._inlet.receive()
         except OSError as error:
             _log.warning("listener %s: receiving: %s", self.name, error)
-            return False
+            return
         for client, local, train in arrivals:
             self._hand_on(now, client, local, train)
-        return bool(self._postponed)
 
     def _hand_on(
         self, now: float, client: ClientAddress, local: LocalAddress | None, train: Train

@@ -69,6 +69,9 @@ def _losses(snapshot: Snapshot) -> Iterator[tuple[str, int, str]]:
                     backend.refusals,
                     "refusals{since}: nothing listens at " + backend.address,
                 )
+    if snapshot.totals.probes_not_made:
+        advice = ADVICE[DropReason.NO_DESCRIPTOR]
+        yield "probes", snapshot.totals.probes_not_made, f"not made{{since}} ({advice})"
 
 
 def dropped_by_reason(snapshot: Snapshot) -> str:

@@ -12,6 +12,7 @@ import random
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from udplb.engine.addresses import SocketAddress
 from udplb.engine.kernel import LINUX
@@ -32,16 +33,26 @@ def _port_numbers(text: str) -> Iterable[int]:
             yield from range(int(first), int(last or first) + 1)
 
 
-def usable_ports(listener_ports: Iterable[int]) -> Sequence[int] | None:
-    """The ports that upstream sockets may have, in a random order; None: the kernel chooses."""
+class PortShares(NamedTuple):
+    """Who gets which local ports, each share in a random order."""
+
+    upstreams: Sequence[int] | None
+    """None: the kernel chooses."""
+    probes: Sequence[int]
+    """Probes share what is left with other programs: a probe's late reply must find no flow."""
+
+
+def port_shares(listener_ports: Iterable[int]) -> PortShares:
+    """Share out the local ports that this system gives to programs."""
     if not LINUX:
-        return None
+        return PortShares(None, ())
     first, last = map(int, _setting("ip_local_port_range", "32768 60999").split())
     reserved = set(_port_numbers(_setting("ip_local_reserved_ports", "")))
     reserved.update(listener_ports)
     ports = [port for port in range(first, last + 1) if port not in reserved]
     random.SystemRandom().shuffle(ports)
-    return ports[len(ports) // SHARE_LEFT_TO_OTHERS :]
+    left = len(ports) // SHARE_LEFT_TO_OTHERS
+    return PortShares(ports[left:], ports[:left])
 
 
 def _setting(name: str, default: str) -> str:

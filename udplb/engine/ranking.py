@@ -7,7 +7,7 @@ finished ranking is good for 2 s. Only the rows of the window become objects.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -15,12 +15,8 @@ import msgspec
 from udplb.core.flow import Flow
 from udplb.engine.listener import Listener
 from udplb.engine.snapshot import FlowRow, FlowWindow, picture_of_flow
+from udplb.engine.walk import pause_after, slices
 
-SLICE_FLOWS = 512
-"""Flows that one slice visits: well below 1 ms."""
-SLICE_S = 0.001
-LOOP_SHARE = 0.05
-"""Of the loop's time, at most so much goes into walks."""
 GOOD_FOR_S = 2.0
 WINDOW_MAX = 1_000
 OFFSET_MAX = 1_000
@@ -71,7 +67,7 @@ class Ranking:
         finished = next(self._walk)
         if finished is not None:
             self.window, self._walk = finished, None
-        return max(clock() - began, SLICE_S / 4) / LOOP_SHARE
+        return pause_after(clock() - began)
 
     def _rank(
         self, listeners: Sequence[Listener], clock: Callable[[], float]
@@ -85,9 +81,8 @@ class Ranking:
         best: list[tuple[float, int, Flow, str]] = []
         matched = 0
         for listener in listeners:
-            places = listener.manager.slab.places
-            for start in _starts(places):
-                for flow in places[start : start + SLICE_FLOWS]:
+            for flows in slices(listener.manager.slab):
+                for flow in flows:
                     if flow is None or not self._matches(flow, listener):
                         continue
                     matched += 1
@@ -112,11 +107,3 @@ class Ranking:
         return (query.listener is None or query.listener == listener.name) and (
             query.backend is None or query.backend in (backend.name, str(backend.address))
         )
-
-
-def _starts(places: Sequence[object]) -> Iterable[int]:
-    """Where slices begin, while the slab grows and shrinks under the walk."""
-    start = 0
-    while start < len(places):
-        yield start
-        start += SLICE_FLOWS

@@ -6,6 +6,7 @@ They replace each other; whoever is slow sees the latest and delays nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +14,9 @@ import msgspec
 from udplb.core.backend import Backend
 from udplb.core.cluster import Cluster
 from udplb.core.counters import Counters
+from udplb.core.drain import Drain
 from udplb.core.flow import Flow
+from udplb.core.forecast import Forecast
 from udplb.core.reasons import Explained
 from udplb.engine import kernel
 from udplb.engine.listener import Listener
@@ -49,6 +52,27 @@ class ListenerSnapshot(Traffic, frozen=True, kw_only=True):
     dropped: dict[str, int]
     shed: dict[str, int]
     succession_refused: int
+    resent: int
+    """Client datagrams sent once more, to the same backend or another."""
+
+
+class DrainSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend's drain. What is left on it are the backend's `flows`."""
+
+    lasts_s: float
+    """Since it began."""
+    deadline_s: float | None
+    """From now; None: as long as it takes."""
+    way: str
+    """What happens to the flows that are left then: move or close."""
+    drained: bool
+    """The last flow is gone."""
+    active: int | None
+    """Flows whose clients still send or hear something; None while nobody has looked."""
+    quiet: int | None
+    """Flows that seem to be over and only wait for their timeouts."""
+    quiet_for_s: float | None
+    """From now to the end of the last quiet flow: with none active, to the end of the drain."""
 
 
 class BackendSnapshot(Traffic, frozen=True, kw_only=True):
@@ -59,9 +83,26 @@ class BackendSnapshot(Traffic, frozen=True, kw_only=True):
     weight: int
     backup: bool
     up: bool
+    reason: str
+    """Why it is up or down; empty while nothing has happened."""
+    changed_at: float | None
+    """When it went up or down, in seconds since the epoch; None: it is up from the start."""
+    standing: str
+    """trusted, ejected or on_trial."""
+    ejections: int
+    probe_latency_s: float | None
+    """Of the last probe that succeeded."""
+    answered_share: float | None
+    """Of the replies owed in the last 10 s, where `responses` is set and there were enough."""
+    first_reply_s: float | None
+    """Mean time from a flow's admission to its first reply."""
     draining: bool
+    drain: DrainSnapshot | None
+    """None: it does not drain, or does so since the start."""
     refusals: int
     unreachable: int
+    resent: int
+    """Client datagrams sent to it once more, as one had been refused."""
 
 
 class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +110,10 @@ class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     balance: str
+    probe: str
+    all_down: bool
+    """No backend is up that takes new flows."""
+    fail_open: bool
     backends: tuple[BackendSnapshot, ...]
 
 
@@ -105,6 +150,10 @@ class Totals(Traffic, frozen=True, kw_only=True):
     """Before listeners, and before upstream sockets that are closed by now."""
     max_flows: int
     events_lost: int
+    probes_in_flight: int
+    """Health probes on their way, each with a descriptor."""
+    probes_not_made: int
+    """Those that were due, and could not be made for lack of a descriptor, a port or memory."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,31 +203,76 @@ def picture_of_listener(listener: Listener) -> ListenerSnapshot:
         dropped=_nonzero(counters.dropped),
         shed=_nonzero(counters.shed),
         succession_refused=counters.succession_refused,
+        resent=counters.resent,
         **_traffic(counters),
     )
 
 
-def picture_of_cluster(cluster: Cluster) -> ClusterSnapshot:
-    """The cluster's backends in the order of the configuration."""
+def picture_of_cluster(
+    cluster: Cluster, now: float, epoch: float, forecasts: Mapping[Backend, Forecast]
+) -> ClusterSnapshot:
+    """The cluster's backends in the order of the configuration.
+
+    `epoch` is the time of day at which the engine's clock was 0.
+    """
+    health = cluster.settings.health
     return ClusterSnapshot(
         name=cluster.name,
         balance=cluster.settings.balance,
+        probe=health.probe,
+        all_down=cluster.all_down,
+        fail_open=health.fail_open,
         backends=tuple(
-            BackendSnapshot(
-                name=backend.name,
-                address=str(backend.address),
-                weight=backend.weight,
-                backup=backend.settings.backup,
-                up=backend.up,
-                draining=backend.draining,
-                refusals=backend.refusals,
-                unreachable=backend.unreachable,
-                flows=backend.flows,
-                admitted=backend.admitted,
-                **_traffic(backend),
-            )
+            _picture_of_backend(backend, now, epoch, forecasts.get(backend))
             for backend in cluster.backends
         ),
+    )
+
+
+def _picture_of_backend(
+    backend: Backend, now: float, epoch: float, forecast: Forecast | None
+) -> BackendSnapshot:
+    health = backend.health
+    return BackendSnapshot(
+        name=backend.name,
+        address=str(backend.address),
+        weight=backend.weight,
+        backup=backend.settings.backup,
+        up=backend.up,
+        reason=health.reason,
+        changed_at=None if health.since is None else epoch + health.since,
+        standing=health.standing.value,
+        ejections=health.ejections,
+        probe_latency_s=health.latency_s,
+        answered_share=health.answered_share,
+        first_reply_s=(
+            backend.first_reply_s / backend.first_replies if backend.first_replies else None
+        ),
+        draining=backend.draining,
+        drain=None if backend.drain is None else _picture_of_drain(backend.drain, now, forecast),
+        refusals=backend.refusals,
+        unreachable=backend.unreachable,
+        resent=backend.resent,
+        flows=backend.flows,
+        admitted=backend.admitted,
+        **_traffic(backend),
+    )
+
+
+def _picture_of_drain(drain: Drain, now: float, forecast: Forecast | None) -> DrainSnapshot:
+    if forecast is None:
+        active = quiet = quiet_for_s = None
+    else:
+        active, quiet = forecast.active, forecast.quiet
+        quiet_for_s = max(0.0, forecast.quiet_until - now) if quiet else None
+    return DrainSnapshot(
+        lasts_s=now - drain.began_at,
+        deadline_s=None if drain.deadline == inf else max(0.0, drain.deadline - now),
+        way=drain.way,
+        drained=drain.drained,
+        active=active,
+        quiet=quiet,
+        quiet_for_s=quiet_for_s,
     )
 
 
@@ -207,6 +301,8 @@ def totals_of(
     upstream_kernel_drops: int,
     max_flows: int,
     events_lost: int,
+    probes_in_flight: int,
+    probes_not_made: int,
 ) -> Totals:
     """The sums over all listeners."""
     listeners = tuple(listeners)
@@ -222,4 +318,6 @@ def totals_of(
         kernel_drops=sum(each.kernel_drops for each in listeners) + upstream_kernel_drops,
         max_flows=max_flows,
         events_lost=events_lost,
+        probes_in_flight=probes_in_flight,
+        probes_not_made=probes_not_made,
     )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.balance.ground import built, chosen, clients, moved, shares, weighted
-from tests.core.playbook import backend
+from tests.core.playbook import backend, came_up, went_down
 from udplb.core.balance.hrw import Rendezvous, highest_score
 from udplb.core.settings import BackendSettings
 
@@ -32,17 +32,17 @@ def test_a_backend_that_goes_moves_its_own_flows_alone(
     way = data.draw(st.sampled_from(["down", "drained", "removed"]))
     away = cluster.backends[gone]
     if way == "down":
-        cluster.backend_went_down(away)
+        went_down(cluster, away)
     elif way == "drained":
-        cluster.backend_drained(away, True)
+        cluster.drain_began(0.0, away)
     else:
-        cluster.backend_removed(away)
+        cluster.backend_removed(0.0, away)
     after = chosen(cluster, SOME)
     assert {one for one, _ in moved(before, after)} <= {away.name}
     assert away.name not in after
     assert after == chosen(built(weighted_without(weights, gone), "hrw"), SOME)
     if way == "down":
-        cluster.backend_came_up(away)
+        came_up(cluster, away)
         assert chosen(cluster, SOME) == before
 
 
@@ -80,9 +80,9 @@ def test_without() -> None:
         first = cluster.select(client)
         assert first is not None
         second = cluster.select(client, without=first)
-        cluster.backend_went_down(first)
+        went_down(cluster, first)
         assert second is cluster.select(client) is not first
-        cluster.backend_came_up(first)
+        came_up(cluster, first)
 
 
 def test_the_only_backend_or_none() -> None:

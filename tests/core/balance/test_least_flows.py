@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.balance.ground import admitted, built, clients, weighted
+from tests.core.playbook import went_down
 
 SOMEBODY = clients(1)[0]
 
@@ -50,6 +51,6 @@ def test_who_is_down_or_of_weight_0_gets_none() -> None:
     cluster = built(weighted([1, 0, 1]), "least_flows")
     cluster.backends[0].flows = 50
     assert set(admitted(cluster, clients(20))) == {"b2"}
-    cluster.backend_went_down(cluster.backends[2])
+    went_down(cluster, cluster.backends[2])
     assert set(admitted(cluster, clients(20))) == {"b0"}
     assert built(0, "least_flows").select(SOMEBODY) is None

@@ -16,8 +16,7 @@ from tests.core.balance.ground import (
     shares,
     weighted,
 )
-from tests.core.playbook import backend
-from udplb.core.backend import Backend
+from tests.core.playbook import backend, came_up, running, went_down
 from udplb.core.balance.maglev import TABLE_SIZE, Maglev
 from udplb.core.hashing import rehash
 from udplb.core.settings import BackendSettings
@@ -28,11 +27,11 @@ SOME = clients(2_000)
 
 def policy(backends: list[BackendSettings], size: int) -> Maglev:
     """A maglev of a small table, built, with everybody of weight 1 or more usable."""
-    running = [Backend(each, SEED) for each in backends]
-    maglev = Maglev(running, 0, size)
+    configured = [running(each, SEED) for each in backends]
+    maglev = Maglev(configured, 0, size)
     while not maglev.build(64):
         pass
-    maglev.usable_changed([each for each in running if each.weight])
+    maglev.usable_changed([each for each in configured if each.weight])
     return maglev
 
 
@@ -104,24 +103,24 @@ def test_health_changes_move_only_the_flows_of_that_one(
         st.tuples(st.sampled_from(cluster.backends), st.sampled_from(cluster.backends))
     )
     everybody = chosen(cluster, SOME)
-    cluster.backend_went_down(first)
+    went_down(cluster, first)
     without_first = chosen(cluster, SOME)
     assert {one for one, _ in moved(everybody, without_first)} <= {first.name}
     assert first.name not in without_first
     if len(weights) > 2 and second is not first:
-        cluster.backend_drained(second, True)
+        cluster.drain_began(0.0, second)
         without_both = chosen(cluster, SOME)
         assert {one for one, _ in moved(without_first, without_both)} <= {second.name}
         assert {first.name, second.name}.isdisjoint(without_both)
-        cluster.backend_drained(second, False)
-    cluster.backend_came_up(first)
+        cluster.drain_ended(0.0, second)
+    came_up(cluster, first)
     assert chosen(cluster, SOME) == everybody
 
 
 def test_a_down_backends_clients_spread_over_all_others_by_weight() -> None:
     cluster = built(weighted([1, 1, 2, 4]), "maglev")
     before = chosen(cluster, MANY)
-    cluster.backend_went_down(cluster.backends[3])
+    went_down(cluster, cluster.backends[3])
     moves = moved(before, chosen(cluster, MANY))
     total = moves.total()
     assert moves["b3", "b0"] / total == pytest.approx(1 / 4, rel=0.1)
@@ -132,9 +131,9 @@ def test_after_eight_attempts_the_rest_is_chosen_by_hrw() -> None:
     """One usable backend of 200 light ones is found, whatever the table says."""
     cluster, rendezvous = built(200, "maglev"), built(200, "hrw")
     for each in cluster.backends[2:]:
-        cluster.backend_went_down(each)
+        went_down(cluster, each)
     for each in rendezvous.backends[2:]:
-        rendezvous.backend_went_down(each)
+        went_down(rendezvous, each)
     names = chosen(cluster, SOME)
     assert set(names) == {"b0", "b1"}
     same = sum(map(str.__eq__, names, chosen(rendezvous, SOME)))
@@ -142,7 +141,7 @@ def test_after_eight_attempts_the_rest_is_chosen_by_hrw() -> None:
 
 
 def test_until_the_table_is_built_rendezvous_decides() -> None:
-    fresh = Maglev([Backend(backend(index), SEED) for index in range(5)], 0)
+    fresh = Maglev([running(backend(index), SEED) for index in range(5)], 0)
     fresh.usable_changed(fresh.configured)
     hashes = [hash_for_slot(slot) for slot in range(50)]
     early = [fresh.select(each) for each in hashes]
@@ -155,12 +154,12 @@ def test_until_the_table_is_built_rendezvous_decides() -> None:
 
 def test_slices_of_any_length_build_the_same_table() -> None:
     backends = weighted([1, 5, 3])
-    running = [Backend(each, SEED) for each in backends]
-    one, other = Maglev(running, 0, 1_009), Maglev(running, 0, 1_009)
+    configured = [running(each, SEED) for each in backends]
+    one, other = Maglev(configured, 0, 1_009), Maglev(configured, 0, 1_009)
     for maglev, steps in ((one, 7), (other, 5_000)):
         while not maglev.build(steps):
             pass
-        maglev.usable_changed(running)
+        maglev.usable_changed(configured)
     assert slots(one, 1_009) == slots(other, 1_009)
 
 
@@ -192,5 +191,5 @@ def test_the_choice_is_the_same_for_ever(down: list[int], choices: str) -> None:
     backends = [backend(index, weight=index + 1) for index in range(6)]
     cluster = built(backends, "maglev", seed=b"0")
     for index in down:
-        cluster.backend_went_down(cluster.backends[index])
+        went_down(cluster, cluster.backends[index])
     assert "".join(name[1] for name in chosen(cluster, clients(40))) == choices

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.balance.ground import SEED, built, chosen, clients
-from tests.core.playbook import backend, cluster_settings
+from tests.core.playbook import backend, came_up, cluster_settings, went_down
 from udplb.core.balance import POLICIES
 from udplb.core.cluster import Cluster
 from udplb.core.settings import Balance
@@ -48,7 +48,7 @@ def test_who_may_be_chosen(
         pass
     for each, (*_, down) in zip(cluster.backends, states, strict=True):
         if down:
-            cluster.backend_went_down(each)
+            went_down(cluster, each)
     ready = [each for each in cluster.backends if each.weight and not each.draining]
     primaries = [each for each in ready if not each.settings.backup]
     backups = [each for each in ready if each.settings.backup]
@@ -71,11 +71,11 @@ def test_two_machines_choose_the_same(balance: str) -> None:
     one, other = built(7, balance), built(7, balance)
     for step in range(5):
         for cluster in (one, other):
-            cluster.backend_went_down(cluster.backends[step])
+            went_down(cluster, cluster.backends[step])
         assert chosen(one, SOME) == chosen(other, SOME)
         if step % 2:
             for cluster in (one, other):
-                cluster.backend_came_up(cluster.backends[step])
+                came_up(cluster, cluster.backends[step])
     assert chosen(one, SOME) == chosen(other, SOME)
 
 
@@ -83,9 +83,9 @@ def test_two_machines_choose_the_same(balance: str) -> None:
 def test_hashing_policies_know_no_history(balance: str) -> None:
     one, other = built(7, balance), built(7, balance)
     chosen(one, clients(1_000)[500:])
-    one.backend_went_down(one.backends[2])
+    went_down(one, one.backends[2])
     chosen(one, SOME)
-    one.backend_came_up(one.backends[2])
+    came_up(one, one.backends[2])
     one.backends[3].flows = 1_000
     assert chosen(one, SOME) == chosen(other, SOME)
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.balance.ground import built, chosen, clients, weighted
+from tests.core.playbook import came_up, went_down
 
 SOMEBODY = clients(1)[0]
 
@@ -46,9 +47,9 @@ def test_equal_weights_go_in_the_order_of_the_file() -> None:
 
 def test_who_comes_back_catches_up_with_nothing() -> None:
     cluster = built(3, "round_robin")
-    cluster.backend_went_down(cluster.backends[1])
+    went_down(cluster, cluster.backends[1])
     assert chosen(cluster, clients(100)) == ["b0", "b2"] * 50
-    cluster.backend_came_up(cluster.backends[1])
+    came_up(cluster, cluster.backends[1])
     counts = Counter(chosen(cluster, clients(30)))
     assert counts == {"b0": 10, "b1": 10, "b2": 10}
 
@@ -56,7 +57,7 @@ def test_who_comes_back_catches_up_with_nothing() -> None:
 def test_who_was_never_away_keeps_its_turn() -> None:
     cluster = built(4, "round_robin")
     chosen(cluster, clients(2))
-    cluster.backend_went_down(cluster.backends[0])
+    went_down(cluster, cluster.backends[0])
     assert chosen(cluster, clients(3)) == ["b2", "b3", "b1"]
 
 
@@ -92,7 +93,7 @@ def test_an_undone_turn_of_somebody_who_went_is_forgotten() -> None:
     first = cluster.select(SOMEBODY)
     assert first is not None
     cluster.select_undone(first)
-    cluster.backend_removed(first)
+    cluster.backend_removed(0.0, first)
     assert "b0" not in chosen(cluster, clients(6))
 
 
@@ -100,7 +101,7 @@ def test_without() -> None:
     cluster = built(2, "round_robin")
     first, second = cluster.backends
     assert [cluster.select(SOMEBODY, without=first) for _ in range(3)] == [second] * 3
-    cluster.backend_went_down(second)
+    went_down(cluster, second)
     assert cluster.select(SOMEBODY, without=first) is None
     assert cluster.select(SOMEBODY) is first
 

@@ -1,0 +1,102 @@
+"""Walks over all flows: every place once, in bounded slices, while the slab lives under them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+import pytest
+
+from udplb.core.address import Address
+from udplb.core.backend import Backend
+from udplb.core.flow import Flow
+from udplb.core.settings import BackendSettings, FlowTerms, HealthSettings
+from udplb.core.slab import Slab
+from udplb.engine.walk import LOOP_SHARE, SLICE_FLOWS, SLICE_S, pause_after, slices
+
+ADDRESS = Address(IPv4Address("192.0.2.1"), 53)
+BACKEND = Backend(BackendSettings(address=ADDRESS, name="b"), HealthSettings(), b"0")
+
+
+def flow(serial: int) -> Flow:
+    client = ("192.0.2.2", serial % 60_000 + 1)
+    return Flow(
+        serial=serial,
+        key=client,
+        client=ADDRESS,
+        client_address=client,
+        local=None,
+        backend=BACKEND,
+        terms=FlowTerms(),
+        now=0.0,
+    )
+
+
+def slab_of(count: int) -> Slab:
+    slab = Slab()
+    for serial in range(count):
+        slab.add(flow(serial))
+    return slab
+
+
+def flows_of(walk: Iterator[object]) -> list[int]:
+    found: list[int] = []
+    for each in walk:
+        assert isinstance(each, list)
+        assert 0 < len(each) <= SLICE_FLOWS
+        found += [flow.id for flow in each if flow is not None]
+    return found
+
+
+@pytest.mark.parametrize(
+    "count", [0, 1, SLICE_FLOWS - 1, SLICE_FLOWS, SLICE_FLOWS + 1, 5 * SLICE_FLOWS + 7]
+)
+def test_every_place_is_visited_once_in_order(count: int) -> None:
+    assert flows_of(slices(slab_of(count))) == list(range(count))
+
+
+def test_what_comes_behind_the_walk_is_still_met() -> None:
+    slab = slab_of(SLICE_FLOWS)
+    walk = slices(slab)
+    next(walk)
+    late = flow(10_000)
+    slab.add(late)
+    assert flows_of(walk) == [10_000]
+
+
+def test_a_slab_that_shrinks_ends_the_walk() -> None:
+    slab = slab_of(4 * SLICE_FLOWS)
+    walk = slices(slab)
+    next(walk)
+    for each in list(slab.places):
+        assert each is not None
+        slab.remove(each)
+    assert flows_of(walk) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_who_stays_is_met_once_while_others_come_and_go(seed: int) -> None:
+    chance = random.Random(seed)
+    slab = slab_of(3_000)
+    staying = {each for each in slab.places if each is not None and chance.random() < 0.5}
+    serial, met = 10_000, []
+    for found in slices(slab):
+        met += [each for each in found if each in staying]
+        for each in list(slab.places):
+            if each is not None and each not in staying and chance.random() < 0.2:
+                slab.remove(each)
+        for _ in range(chance.randrange(300)):
+            serial += 1
+            slab.add(flow(serial))
+    assert len(met) == len(set(met))
+    assert set(met) == staying
+
+
+@pytest.mark.parametrize("took_s", [0.0, 1e-6, 0.000_25, 0.001, 0.01])
+def test_a_walk_takes_its_share_of_the_time_and_no_more(took_s: float) -> None:
+    pause = pause_after(took_s)
+    assert took_s <= LOOP_SHARE * pause
+    assert pause >= 0.005, "nor does it come every turn of the loop"
+    if took_s >= SLICE_S / 4:
+        assert took_s == pytest.approx(LOOP_SHARE * pause)

@@ -11,34 +11,49 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from udplb.core import counters, manager, sweep, train
+from udplb.core import counters, forecast, health, kept, manager, reception, settings, train
 from udplb.core.balance import maglev
 from udplb.core.flow import TRANSITIONS, State
 from udplb.core.reasons import SHED_REASONS, CloseReason, DropReason, Explained
 from udplb.engine import (
     batch,
+    clusters,
     datapath,
     descriptors,
     egress,
     engine,
     events,
+    forecasts,
     inlet,
     logs,
     losses,
     ports,
     ranking,
     upstream,
+    walk,
 )
+from udplb.engine.probes import attempt, checker, schedule
 
 PAGE = Path(__file__).parent.parent / "LIFECYCLE.md"
 
 _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 LIMITS: tuple[tuple[str, object, str], ...] = (
-    ("manager.ADMISSIONS_PER_ROUND", manager.ADMISSIONS_PER_ROUND, "a flood of new clients delays nobody's datagrams by more than so many socket openings; the rest is postponed to the next round"),
+    ("reception.ADMISSIONS_PER_ROUND", reception.ADMISSIONS_PER_ROUND, "a flood of new clients delays nobody's datagrams by more than so many socket openings; the rest is postponed to the next round"),
     ("manager.CLOSES_PER_FIRING", manager.CLOSES_PER_FIRING, "thousands of flows that end at once are closed in slices"),
     ("manager.VISITS_PER_FIRING", manager.VISITS_PER_FIRING, "deadlines of flows with traffic are renewed in slices, too"),
-    ("sweep.VISITS_PER_SLICE", sweep.VISITS_PER_SLICE, "a walk over all flows goes in slices, found or not"),
+    ("kept.KEPT_FLOW_BYTES_MAX", kept.KEPT_FLOW_BYTES_MAX, "bytes that one flow keeps to send again"),
+    ("kept.KEPT_DATAGRAMS_MAX", kept.KEPT_DATAGRAMS_MAX, "the same in datagrams"),
+    ("kept.KEPT_BYTES_MAX", kept.KEPT_BYTES_MAX, "bytes that all flows of an engine keep"),
+    ("kept.RESEND_WITHIN_S", kept.RESEND_WITHIN_S, "seconds after the last send in which a refusal is taken to be about it"),
+    ("health.EJECTION_S", health.EJECTION_S, "seconds of a first ejection; each further one is twice as long"),
+    ("health.EJECTION_MAX_S", health.EJECTION_MAX_S, "seconds of the longest"),
+    ("health.FORGIVEN_AFTER_S", health.FORGIVEN_AFTER_S, "seconds up after which the next ejection is a first one"),
+    ("health.RATIO_WINDOW_S", health.RATIO_WINDOW_S, "seconds over which the answered share is taken"),
+    ("health.RATIO_GRACE_S", health.RATIO_GRACE_S, "seconds after which it is taken a second time, as replies to the last requests may be on their way"),
+    ("health.RATIO_REPLIES_MIN", health.RATIO_REPLIES_MIN, "replies owed in them; with fewer the share says nothing"),
+    ("forecast.QUIET_GAPS", forecast.QUIET_GAPS, "of its usual gaps without a datagram, and a flow counts as over in a drain's forecast"),
+    ("forecast.QUIET_MIN_S", forecast.QUIET_MIN_S, "seconds without a datagram that it takes at least"),
     ("train.RUN_DATAGRAMS_MAX", train.RUN_DATAGRAMS_MAX, "the kernel refuses longer runs (UDP_MAX_SEGMENTS)"),
     ("train.RUN_BYTES_MAX", train.RUN_BYTES_MAX, "the kernel refuses larger runs"),
     ("counters.RECENT_DROPS_MAX", counters.RECENT_DROPS_MAX, "the ring of recent drops; the oldest make room"),
@@ -67,6 +82,11 @@ LIMITS: tuple[tuple[str, object, str], ...] = (
         losses.REPEAT_S,
         "seconds between two log lines about one kind of loss",
     ),
+    ("schedule.PROBES_MAX", schedule.PROBES_MAX, "probes that run at a time, each with a descriptor; the others wait in line"),
+    ("checker.STEPS_PER_TURN", checker.STEPS_PER_TURN, "probes begun or ended in one turn of the loop: they delay no datagram"),
+    ("attempt.REPLIES_MAX", attempt.REPLIES_MAX, "replies that one probe looks at; behind them it has failed"),
+    ("attempt.PORT_TRIES", attempt.PORT_TRIES, "ports tried for one probe before it is not made"),
+    ("settings.PROBE_BYTES_MAX", settings.PROBE_BYTES_MAX, "bytes of a probe and of its reply; what is larger is none"),
     ("datapath.POLL_EVENTS_MAX", datapath.POLL_EVENTS_MAX, "upstreams handled in one wake-up"),
     ("egress.FLOW_TRAINS_MAX", egress.FLOW_TRAINS_MAX, "trains that wait for room in one flow's socket; more: `queue_full`"),
     ("egress.FLOW_BYTES_MAX", egress.FLOW_BYTES_MAX, "the same in bytes"),
@@ -75,10 +95,10 @@ LIMITS: tuple[tuple[str, object, str], ...] = (
     ("ports.RESTED_CHOICE", ports.RESTED_CHOICE, "a port is drawn from so many of the longest-rested"),
     ("ports.SHARE_LEFT_TO_OTHERS", ports.SHARE_LEFT_TO_OTHERS, "one port in so many stays free for other programs"),
     ("descriptors.SHARE_FOR_FLOWS", descriptors.SHARE_FOR_FLOWS, "of the descriptor limit, where `max_flows` is 0"),
-    ("descriptors.KEPT_FREE", descriptors.KEPT_FREE, "descriptors that flows never take"),
+    ("descriptors.KEPT_FREE", descriptors.KEPT_FREE, "descriptors that flows never take; those of probes come on top, where `max_flows` is set"),
     ("events.SUBSCRIBERS_MAX", events.SUBSCRIBERS_MAX, "subscribers of the event bus"),
     ("events.QUEUE_MAX", events.QUEUE_MAX, "events that wait for one subscriber; the oldest are lost and counted"),
-    ("ranking.SLICE_FLOWS", ranking.SLICE_FLOWS, "flows that one slice of a ranking visits"),
+    ("walk.SLICE_FLOWS", walk.SLICE_FLOWS, "flows that one slice of a ranking or a forecast visits"),
     ("ranking.WINDOW_MAX", ranking.WINDOW_MAX, "rows of a window of flows"),
     ("ranking.OFFSET_MAX", ranking.OFFSET_MAX, "how deep into a ranking a window can begin"),
     ("logs.QUEUE_LINES_MAX", logs.QUEUE_LINES_MAX, "log lines that wait for the writer; more are lost"),
@@ -88,6 +108,10 @@ TIMERS: tuple[tuple[str, object, str], ...] = (
     ("the next deadline", "per listener", "one timer, however many flows: idle, `max_age`, last replies, sweeps"),
     ("engine.SNAPSHOT_INTERVAL_S", engine.SNAPSHOT_INTERVAL_S, "the published picture is replaced"),
     ("engine.HOSTS_INTERVAL_S", engine.HOSTS_INTERVAL_S, "this machine's addresses are read again"),
+    ("clusters.TICK_S", clusters.TICK_S, "ejections, drains and answered shares are looked at"),
+    ("probe `interval`, less up to a fifth", "configured", f"a backend is probed; the first time within {schedule.FIRST_WITHIN_S:g} s"),
+    ("probe `timeout`", "configured", "a probe without an answer has failed"),
+    ("forecasts.GOOD_FOR_S", forecasts.GOOD_FOR_S, "the forecast of a drain is made anew, while a backend drains"),
     ("ranking.GOOD_FOR_S", ranking.GOOD_FOR_S, "a ranking of flows is made anew, while somebody looks"),
     ("engine.DRAIN_CHECK_S", engine.DRAIN_CHECK_S, "while draining: has the last flow ended?"),
     ("`drain_timeout`", "configured", "while draining: the flows that are left are closed"),
@@ -115,6 +139,19 @@ def states() -> str:
         _table(("state", "meaning"), _meanings(State))
         + "\n"
         + _table(("from", "step", "to", "when"), steps)
+    )
+
+
+def standings() -> str:
+    """What passive signals make of a backend, and what moves it."""
+    verdicts = (
+        (f"`{before.value}`", f"`{verdict.value}`", f"`{after.value}`", verdict.meaning)
+        for (before, verdict), after in health.TRANSITIONS.items()
+    )
+    return (
+        _table(("standing", "meaning"), _meanings(health.Standing))
+        + "\n"
+        + _table(("from", "verdict", "to", "when"), verdicts)
     )
 
 
@@ -165,6 +202,7 @@ def _named(rows: Iterable[tuple[str, object, str]]) -> Iterable[Iterable[object]
 BLOCKS: dict[str, Callable[[], str]] = {
     "states": states,
     "diagram": diagram,
+    "standings": standings,
     "close-reasons": close_reasons,
     "drop-reasons": drop_reasons,
     "limits": limits,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections import deque
 from types import FrameType
 
@@ -70,6 +71,8 @@ def _tell(lines: list[str]) -> None:
         print("\n".join(lines), flush=True)
     except OSError as error:
         _log.warning("cannot print to standard output: %s", error.strerror)
+        # What is left in its buffer would fail once more at the end, and change the exit code.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
 
 
 def _obey(engine: Engine, number: int, *, again: bool) -> None:

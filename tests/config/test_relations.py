@@ -177,14 +177,17 @@ PROBES: list[tuple[str, list[str]]] = [
     ('probe = "udp"\nsend = "hex:00"', []),
     (
         'probe = "udp"',
-        ['f.toml:9: clusters.c.health.send: missing; probe = "udp" needs what the service answers'],
+        [
+            "f.toml:9: clusters.c.health.send: missing; "
+            'probe = "udp" needs a request that the service answers'
+        ],
     ),
     *(
         (
             f'probe = "udp"\nsend = "{nothing}"',
             [
                 "f.toml:11: clusters.c.health.send: found nothing in it; "
-                'probe = "udp" needs what the service answers'
+                'probe = "udp" needs a request that the service answers'
             ],
         )
         for nothing in ("", "hex:")

@@ -370,3 +370,9 @@ def test_down_is_down_by_probes_or_ejected(first: str, ends_first: str) -> None:
         succeeded(it, now=NOW + 9)
         assert it.reason == "1 tcp probe succeeded"
     assert (it.up, it.since) == (True, NOW + 9)
+
+
+def test_the_reason_names_a_port_of_its_own() -> None:
+    it = Health(HealthSettings(probe="tcp", port=8080, fall=1))
+    it.probe_failed(NOW, "refused")
+    assert it.reason == "1 tcp probe refused at port 8080"

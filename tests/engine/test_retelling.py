@@ -67,10 +67,18 @@ def test_down_and_up_have_their_reasons() -> None:
     ],
 )
 def test_all_down_says_what_follows(fail_open: bool, what: str) -> None:
-    told = retell(AT, cluster(fail_open=fail_open), notices.AllBackendsWentDown())
+    dns = cluster(fail_open=fail_open)
+    for backend in dns.backends:
+        backend.up = False
+    told = retell(AT, dns, notices.AllBackendsWentDown())
     assert told.event == events.ClusterWentDown(at=AT, cluster="dns", fail_open=fail_open)
     assert told.level == logging.ERROR
     assert told.line == f"cluster dns: all backends are down; new flows are {what}"
+
+
+def test_one_that_lives_and_drains_is_not_called_down() -> None:
+    told = retell(AT, cluster(), notices.AllBackendsWentDown())
+    assert told.line.startswith("cluster dns: no backend that takes new flows is up; ")
 
 
 def test_some_are_up_again() -> None:

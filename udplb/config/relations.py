@@ -37,7 +37,7 @@ def check_relations(root: Table, report: Report) -> None:
 
 _PROBE_NEEDS = {
     # An empty datagram is legal, but hardly a service answers one: all backends would go down.
-    "udp": ("send", "what the service answers"),
+    "udp": ("send", "a request that the service answers"),
     "radius": ("secret", "what the servers share with this client"),
 }
 """What has to be written for a probe that has no default of it."""

@@ -165,7 +165,8 @@ class Health:
             self._probes_fail = True
             how = why if len(self._why) == 1 else f"failed, the last one {why}"
             self._why.clear()
-            self._probe_reason = f"{_probes(settings.fall, settings.probe)} {how}"
+            where = f" at port {settings.port}" if settings.port else ""
+            self._probe_reason = f"{_probes(settings.fall, settings.probe)} {how}{where}"
             self._settle(now, self._probe_reason)
 
     # Passive signals

@@ -18,7 +18,7 @@ ADVICE: dict[str, str] = {
     DropReason.MAX_FLOWS: "raise max_flows of the listener or the engine, or the descriptor limit",
     DropReason.MAX_FLOWS_PER_SOURCE: "one source has max_flows_per_source flows",
     DropReason.NEW_FLOWS_PER_SECOND: "more clients came than new_flows_per_second",
-    DropReason.NO_BACKEND: "every backend drains or has weight 0",
+    DropReason.NO_BACKEND: "every backend is down, drains or has weight 0",
     DropReason.NO_DESCRIPTOR: "raise the descriptor limit (ulimit -n, or LimitNOFILE=)",
     DropReason.NO_PORT: "too many flows per upstream_port_rest for the range of local ports",
     DropReason.UNREACHABLE: "there is no route to the backend",

@@ -69,11 +69,13 @@ def _came_up(at: float, cluster: Cluster, backend: Backend) -> Told:
 
 def _all_went_down(at: float, cluster: Cluster) -> Told:
     fail_open = cluster.settings.health.fail_open
+    some_live = any(backend.up for backend in cluster.backends)
+    who = "no backend that takes new flows is up" if some_live else "all backends are down"
     what = "spread over them all the same" if fail_open else "dropped, no_backend"
     return Told(
         events.ClusterWentDown(at=at, cluster=cluster.name, fail_open=fail_open),
         logging.ERROR,
-        f"cluster {cluster.name}: all backends are down; new flows are {what}"
+        f"cluster {cluster.name}: {who}; new flows are {what}"
         f" (fail_open = {str(fail_open).lower()})",
     )
 

@@ -463,7 +463,7 @@ def test_a_port_that_nobody_listens_on_is_found_by_a_tcp_probe() -> None:
         companions[0].close()
         closed_at = time.time()
         down = events.first(BackendWentDown)
-        assert (down.backend, down.reason) == ("b0", "3 tcp probes refused")
+        assert (down.backend, down.reason) == ("b0", f"3 tcp probes refused at port {port}")
         found_after = down.at - closed_at
         assert client.ask(b"after", p.at) == b"after"
         stack.enter_context(tcp_listener("127.0.0.1", port))

@@ -78,6 +78,7 @@ class DrainSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class BackendSnapshot(Traffic, frozen=True, kw_only=True):
     """One backend of a cluster."""
 
+    cluster: str
     name: str
     address: str
     weight: int
@@ -156,8 +157,45 @@ class Totals(Traffic, frozen=True, kw_only=True):
     """Those that were due, and could not be made for lack of a descriptor, a port or memory."""
 
 
+class ReloadSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the last time that the file was read again."""
+
+    at: float
+    """In seconds since the epoch."""
+    problems: tuple[str, ...] = ()
+    """Why nothing was changed: a line for each mistake; none if it was applied."""
+    sentences: tuple[str, ...] = ()
+    """What it changed."""
+    took_s: float = 0.0
+    """From the request, or from the file's change being seen, to the end."""
+
+
+class ConfigurationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Which configuration is in force, and how it differs from the file."""
+
+    file: str | None = None
+    """None: the engine was given its configuration by a program."""
+    generation: int = 1
+    """Counts the configurations that were in force, this one included."""
+    applied_at: float = 0.0
+    """In seconds since the epoch."""
+    reloads: int = 0
+    """How often the file was read again, and applied."""
+    rejected: int = 0
+    """How often it was not, for its problems."""
+    last_reload: ReloadSnapshot | None = None
+    drift: tuple[str, ...] = ()
+    """What operators changed and the file does not say: a sentence for each."""
+    awaiting_restart: tuple[str, ...] = ()
+    """What the file says and only a restart can change: a sentence for each."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The whole engine at `at`, on its own clock."""
+
+    pid: int = 0
+    version: str = ""
+    configuration: ConfigurationSnapshot = ConfigurationSnapshot()
 
     at: float
     up_s: float
@@ -223,17 +261,18 @@ def picture_of_cluster(
         all_down=cluster.all_down,
         fail_open=health.fail_open,
         backends=tuple(
-            _picture_of_backend(backend, now, epoch, forecasts.get(backend))
+            _picture_of_backend(cluster.name, backend, now, epoch, forecasts.get(backend))
             for backend in cluster.backends
         ),
     )
 
 
 def _picture_of_backend(
-    backend: Backend, now: float, epoch: float, forecast: Forecast | None
+    cluster: str, backend: Backend, now: float, epoch: float, forecast: Forecast | None
 ) -> BackendSnapshot:
     health = backend.health
     return BackendSnapshot(
+        cluster=cluster,
         name=backend.name,
         address=str(backend.address),
         weight=backend.weight,

@@ -74,7 +74,6 @@ ENGINE = Section(
             "auto",
             "The Unix socket through which console and command line reach the proxy; auto is the "
             "first writable of $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR, /run/udplb and /run.",
-            pending=True,
         ),
         Key(
             "metrics_address",

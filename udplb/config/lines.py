@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from udplb.config.wording import KeyPath
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""
       (?P<string>
           \"{3} (?: [^"\\] | \\. | "(?!"") )*+ \"{3,5}
@@ -29,6 +29,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""What a TOML text that tomllib has accepted consists of; between tokens there are only blanks."""
 
 DEPTH_MAX = 16
 """Parts of a path that are told apart. The deepest key of ours has six; without a bound, paths of
@@ -52,7 +53,7 @@ def nearest(lines: dict[KeyPath, int], path: KeyPath) -> int:
 
 def _tokens(text: str) -> Iterator[_Token]:
     line, counted = 1, 0
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         line += text.count("\n", counted, match.start())
         counted = match.start()
         if match.lastgroup != "comment":
@@ -63,7 +64,8 @@ def _below(path: KeyPath, part: str | int) -> KeyPath:
     return (*path, part) if len(path) < DEPTH_MAX else path
 
 
-def _key_part(token: str) -> str:
+def key_part(token: str) -> str:
+    """One part of a key or header, without its quotes and escapes."""
     if token[0] not in "\"'":
         return token
     part = tomllib.loads(f"key = {token}")["key"]
@@ -121,7 +123,7 @@ class _Scanner:
             case _:
                 if not self._key:
                     self._key_line = line
-                self._key.append(_key_part(token))
+                self._key.append(key_part(token))
 
     def _on_value_token(self, token: str, line: int) -> None:
         inner = self._open[-1]
@@ -155,7 +157,7 @@ class _Scanner:
             if token == "[":
                 is_array = True
             elif token not in ("]", "."):
-                parts.append(_key_part(token))
+                parts.append(key_part(token))
         *around, last = parts
         path: KeyPath = ()
         for part in around:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from dataclasses import dataclass
@@ -30,15 +31,28 @@ class Loaded:
 
     configuration: Configuration
     warnings: tuple[Problem, ...]
+    digest: bytes
+    """SHA-256 of the bytes that were read: whether a file is still the same."""
+
+
+def digest_of(content: bytes) -> bytes:
+    """What stands for the bytes of a file in comparisons."""
+    return hashlib.sha256(content).digest()
 
 
 def load(path: str | Path) -> Loaded:
     """Read and check a file. Raises ConfigError with all of its problems."""
-    return parse(_read(path), str(path))
+    content = _read(path)
+    return _parse(_decoded(path, content), str(path), digest_of(content))
 
 
 def parse(text: str, filename: str) -> Loaded:
     """Check the text of a file; `filename` is for messages only. Raises ConfigError."""
+    # A text that cannot be encoded is refused below, whatever stands for it.
+    return _parse(text, filename, digest_of(text.encode(errors="replace")))
+
+
+def _parse(text: str, filename: str, digest: bytes) -> Loaded:
     document = _document(text, filename)
     report = Report()
     root = read_document(document, report)
@@ -46,10 +60,10 @@ def parse(text: str, filename: str) -> Loaded:
     if report.findings:
         raise ConfigError(_located(report, text, filename))
     give_advice(root, report)
-    return Loaded(build(root), _located(report, text, filename))
+    return Loaded(build(root), _located(report, text, filename), digest)
 
 
-def _read(path: str | Path) -> str:
+def _read(path: str | Path) -> bytes:
     try:
         with open(path, "rb") as file:
             content = file.read(FILE_SIZE_MAX + 1)
@@ -64,6 +78,10 @@ def _read(path: str | Path) -> str:
         raise _unusable(path, f"cannot be read: {reason}", "name another file") from None
     if len(content) > FILE_SIZE_MAX:
         raise _unusable(path, f"larger than {FILE_SIZE_MAX >> 20} MiB", "name another file")
+    return content
+
+
+def _decoded(path: str | Path, content: bytes) -> str:
     try:
         # Some editors put a byte order mark in front, which means nothing in UTF-8.
         return content.decode("utf-8-sig")

@@ -7,7 +7,9 @@ sorts are reported together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
 from udplb.config.problems import Report
 from udplb.config.tables import Table
@@ -18,7 +20,9 @@ _ALL_IPV4 = IPv4Address("0.0.0.0")
 _ALL = IPv6Address("::")
 """The IPv6 wildcard; our sockets on it are dual stack, so it takes IPv4 as well."""
 
-Listening = dict[int, dict[IPv4Address | IPv6Address, KeyPath]]
+_Listener = TypeVar("_Listener")
+
+Listening = Mapping[int, Mapping[IPv4Address | IPv6Address, _Listener]]
 """By port and address: the listener that has it."""
 
 
@@ -68,8 +72,8 @@ def _check_listener_names(listeners: list[Table], report: Report) -> None:
             first[name] = path
 
 
-def _check_listener_addresses(listeners: list[Table], report: Report) -> Listening:
-    listening: Listening = {}
+def _check_listener_addresses(listeners: list[Table], report: Report) -> Listening[KeyPath]:
+    listening: dict[int, dict[IPv4Address | IPv6Address, KeyPath]] = {}
     for listener in listeners:
         address, path = listener.values.get("address"), (*listener.path, "address")
         if address is None:
@@ -100,8 +104,8 @@ def _overlapping(
 
 
 def _listener_of(
-    address: Address, same_port: dict[IPv4Address | IPv6Address, KeyPath]
-) -> KeyPath | None:
+    address: Address, same_port: Mapping[IPv4Address | IPv6Address, _Listener]
+) -> _Listener | None:
     """The listener that takes what is sent to a local address."""
     takers = (address.ip, _ALL, _ALL_IPV4) if address.ip.version == 4 else (address.ip, _ALL)
     return next((same_port[ip] for ip in takers if ip in same_port), None)
@@ -143,17 +147,19 @@ def _check_backend_addresses(cluster: Table, report: Report) -> None:
         called.update(words)
 
 
-def _check_no_loop(cluster: Table, listening: Listening, report: Report) -> None:
-    """What goes to a loopback address arrives at a wildcard listener too."""
+def looping_to(address: Address, listening: Listening[_Listener]) -> _Listener | None:
+    """The listener of ours that gets what is sent to a backend of this address; it would go round.
+
+    What goes to a loopback address arrives at a wildcard listener too.
+    """
+    same_port = listening.get(address.port, {})
+    return _listener_of(address, same_port) if address.ip.is_loopback else same_port.get(address.ip)
+
+
+def _check_no_loop(cluster: Table, listening: Listening[KeyPath], report: Report) -> None:
     for backend in cluster.sections["backends"]:
         address = backend.values.get("address")
-        if address is None:
-            continue
-        same_port = listening.get(address.port, {})
-        if address.ip.is_loopback:
-            listener = _listener_of(address, same_port)
-        else:
-            listener = same_port.get(address.ip)
+        listener = looping_to(address, listening) if address is not None else None
         if listener is not None:
             report.add(
                 (*backend.path, "address"),

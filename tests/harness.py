@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
 from udplb.core.address import Address, normal_ip
 from udplb.core.settings import (
+    AtDeadline,
     BackendSettings,
     Balance,
     ClusterSettings,
@@ -35,7 +36,8 @@ from udplb.core.settings import (
     Offload,
     OnBackendDown,
 )
-from udplb.engine import engine as engine_module
+from udplb.engine import pictures
+from udplb.engine.control.requests import Answer, AnyRequest, Done, Drain, Request, Undrain
 from udplb.engine.engine import Engine
 from udplb.engine.events import Event
 from udplb.engine.ports import port_shares
@@ -281,8 +283,8 @@ def configuration(
 class Proxy:
     """An engine in this process."""
 
-    def __init__(self, settings: Configuration) -> None:
-        self.engine = Engine(settings)
+    def __init__(self, settings: Configuration, **how: Any) -> None:
+        self.engine = Engine(settings, **how)
         self.engine.start()
 
     @property
@@ -310,6 +312,29 @@ class Proxy:
     def at(self) -> tuple[str, int]:
         """The address of the first listener, for IPv4."""
         return self.listener.address.rpartition(":")[0].strip("[]"), self.port
+
+    def ask(self, request: Request[Answer]) -> Answer:
+        """What the proxy answers. Raises Refused."""
+        answer = self.engine.desk.answer(cast(AnyRequest, request), "a test")
+        return cast(Answer, self.engine.call(answer).result(PATIENCE_S))
+
+    def drain(
+        self,
+        cluster: str,
+        backend: str,
+        *,
+        deadline_s: float | None = None,
+        at_deadline: AtDeadline | None = None,
+    ) -> Done:
+        """Drain a backend, by its name or its address."""
+        drain = Drain(
+            cluster=cluster, backend=backend, deadline_s=deadline_s, at_deadline=at_deadline
+        )
+        return self.ask(drain)
+
+    def undrain(self, cluster: str, backend: str) -> Done:
+        """Let it have new flows again."""
+        return self.ask(Undrain(cluster=cluster, backend=backend))
 
     def until(self, condition: Callable[[Proxy], object], what: str = "") -> None:
         """Wait until the condition holds in a picture."""
@@ -359,22 +384,22 @@ class Events:
 
 
 @contextmanager
-def proxy(settings: Configuration, *, fails: bool = False) -> Iterator[Proxy]:
+def proxy(settings: Configuration, *, fails: bool = False, **how: Any) -> Iterator[Proxy]:
     """An engine for as long as the block lasts; its books are right at the end."""
-    before = engine_module.SNAPSHOT_INTERVAL_S
-    engine_module.SNAPSHOT_INTERVAL_S = 0.01
+    before = pictures.INTERVAL_S
+    pictures.INTERVAL_S = 0.01
     try:
-        running = Proxy(settings)
+        running = Proxy(settings, **how)
         try:
             yield running
         finally:
             running.stop()
     finally:
-        engine_module.SNAPSHOT_INTERVAL_S = before
+        pictures.INTERVAL_S = before
     if fails:
         return
     assert running.engine.failure is None
-    for listener in running.engine._listeners:
+    for listener in running.engine.forwarding.all_listeners:
         if len(listener.manager.slab) < 1_000:
             listener.manager.check_invariants()
 

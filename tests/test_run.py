@@ -17,7 +17,7 @@ def test_says_what_runs_and_where() -> None:
             assert line.startswith(f"listener {listener.name}: {listener.address} -> cluster c")
             assert "2 backends" in line
         assert rest == [
-            "control socket: comes with a later version (will be: auto)",
+            "control socket: off",
             "metrics: off",
             "ready",
         ]

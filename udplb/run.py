@@ -7,10 +7,13 @@ import os
 import signal
 import sys
 from collections import deque
+from pathlib import Path
 from types import FrameType
 
 from udplb import __version__
 from udplb.config.load import Loaded
+from udplb.core.settings import EngineSettings
+from udplb.engine.control.places import NoPlaceError, place_to_serve
 from udplb.engine.engine import Engine
 from udplb.engine.garbage import spare_the_datapath
 from udplb.engine.logs import start_logging
@@ -33,7 +36,12 @@ def run_headless(loaded: Loaded, filename: str) -> int:
     try:
         for warning in loaded.warnings:
             _log.warning("%s", warning)
-        engine = Engine(loaded.configuration)
+        engine = Engine(
+            loaded.configuration,
+            file=Path(filename).absolute(),
+            digest=loaded.digest,
+            control_socket=_control_socket(settings),
+        )
         signals = _collect_signals()
         spare_the_datapath()
         snapshot = engine.start()
@@ -65,6 +73,15 @@ def _collect_signals() -> deque[int]:
     return noted
 
 
+def _control_socket(settings: EngineSettings) -> Path | None:
+    """Where requests are taken. Raises StartError; with `auto` and no place for it: nowhere."""
+    try:
+        return place_to_serve(settings.control_socket)
+    except NoPlaceError as error:
+        _log.warning("%s; until then nobody can look in or change anything", error)
+        return None
+
+
 def _tell(lines: list[str]) -> None:
     """Print; a standard output that takes nothing is no reason not to forward."""
     try:
@@ -79,7 +96,7 @@ def _obey(engine: Engine, number: int, *, again: bool) -> None:
     """The first signal drains, a second one ends at once."""
     name = signal.Signals(number).name
     if number == signal.SIGHUP:
-        _log.warning("SIGHUP ignored: this version does not reload; restart it to apply changes")
+        engine.reload("SIGHUP")
         return
     _log.info("%s: %s", name, "ending now" if again else "draining; once more ends at once")
     engine.drain()
@@ -105,10 +122,10 @@ def _end(engine: Engine) -> int:
 
 def start_lines(engine: Engine, snapshot: Snapshot, filename: str) -> list[str]:
     """What runs, where, with what from the kernel: a line per listener."""
-    configuration = engine.configuration
+    configuration = engine.forwarding.configuration
     lines = [
         f"udplb {__version__}, process {os.getpid()}: {os.path.abspath(filename)},"
-        f" at most {snapshot.totals.max_flows:,} flows, GSO {_on(engine.segmentation)}"
+        f" at most {snapshot.totals.max_flows:,} flows, GSO {_on(engine.forwarding.segmentation)}"
     ]
     backends = {cluster.name: len(cluster.backends) for cluster in snapshot.clusters}
     for listener, settings in zip(snapshot.listeners, configuration.listeners, strict=True):
@@ -117,9 +134,9 @@ def start_lines(engine: Engine, snapshot: Snapshot, filename: str) -> list[str]:
             f"listener {listener.name}: {listener.address} -> cluster {listener.cluster},"
             f" {count} backend{'s' if count != 1 else ''},"
             f" receive buffer {_buffer(listener, settings.receive_buffer)},"
-            f" GSO {_on(engine.segmentation)}, GRO {_coalescing(engine, listener)}"
+            f" GSO {_on(engine.forwarding.segmentation)}, GRO {_coalescing(engine, listener)}"
         )
-    lines.append(_later("control socket", configuration.engine.control_socket))
+    lines.append(f"control socket: {engine.control_socket or 'off'}")
     lines.append(_later("metrics", configuration.engine.metrics_address))
     lines.append("ready")
     return lines
@@ -132,7 +149,7 @@ def _on(switch: bool) -> str:
 def _coalescing(engine: Engine, listener: ListenerSnapshot) -> str:
     if listener.coalesces:
         return "on"
-    return "off until a bulk sender comes" if engine.coalescing else "off"
+    return "off until a bulk sender comes" if engine.forwarding.coalescing else "off"
 
 
 def _buffer(listener: ListenerSnapshot, asked: int) -> str:

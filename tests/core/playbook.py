@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import inf
 from typing import Any, assert_never
 
@@ -81,6 +81,22 @@ def cluster_settings(
     health = changes.pop("health", None) or HealthSettings(fail_open=fail_open)
     settings = {**settings, **changes}
     return ClusterSettings(backends=tuple(backends), health=health, **settings)
+
+
+def adopted(
+    cluster: Cluster, settings: ClusterSettings, now: float = START, end_by: float = inf
+) -> None:
+    """The cluster has these settings from now on."""
+    preparation = cluster.prepare(settings)
+    while not preparation.build(100_000):
+        pass
+    cluster.settings_changed(now, preparation, end_by)
+
+
+def removed(cluster: Cluster, gone: Backend, now: float = START, end_by: float = inf) -> None:
+    """The cluster has this backend no more."""
+    rest = tuple(each for each in cluster.settings.backends if each.address != gone.address)
+    adopted(cluster, replace(cluster.settings, backends=rest), now, end_by)
 
 
 _TERMS = frozenset(field.name for field in fields(FlowTerms))
@@ -234,9 +250,20 @@ class Playbook:
     def backend_removed(self, name: str, drain_time: float) -> None:
         """The backend left the configuration."""
         self._all_was_read()
-        gone = self.backend(name)
-        self.cluster.backend_removed(self.now, gone)
-        self.manager.backend_removed(gone, self.now + drain_time)
+        removed(self.cluster, self.backend(name), self.now, self.now + drain_time)
+
+    def reconfigured(self, drain_time: float = inf, **keys: Any) -> None:
+        """The operator changed the cluster: flow terms and cluster keys, given flat."""
+        self._all_was_read()
+        terms = {key: keys.pop(key) for key in sorted(keys.keys() & _TERMS)}
+        before = self.cluster.settings
+        settings = replace(before, terms=replace(before.terms, **terms), **keys)
+        adopted(self.cluster, settings, self.now, self.now + drain_time)
+
+    def listener_changed(self, **keys: Any) -> None:
+        """The operator changed the listener."""
+        self._all_was_read()
+        self.manager.settings_changed(self.now, replace(self.manager.settings, **keys))
 
     def cluster_changed(self, now: float, cluster: Cluster, notice: Notice) -> None:
         """The cluster tells whoever watches it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -65,3 +66,46 @@ def test_invariants_notice_a_wrong_count() -> None:
     caps.admitted(A)
     with pytest.raises(AssertionError):
         caps.check_invariants(0)
+
+
+def test_other_settings_apply_at_once() -> None:
+    caps = admission(new_flows_per_second=1)
+    caps.admitted(A)
+    assert caps.shed(0.0, B) is None
+    settings = ListenerSettings(
+        name="l",
+        address=parse_address("192.0.2.1:53"),
+        cluster="c",
+        max_flows=1,
+        new_flows_per_second=100,
+        deny=(ip_network("198.18.0.0/15"),),
+    )
+    caps.settings_changed(0.0, settings)
+    caps.check_settings(settings)
+    assert caps.shed(0.0, B) == "max_flows"
+    assert caps.denies(A)
+    assert caps.bar(A) == "denied"
+    caps.closed(A)
+    assert caps.shed(0.0, B) == "new_flows_per_second", "the bucket was empty"
+    assert caps.shed(0.5, B) is None
+    caps.settings_changed(0.5, replace(settings, deny=(), allow=(ip_network("192.0.2.0/24"),)))
+    assert caps.denies(A)
+    caps.settings_changed(0.5, replace(settings, deny=()))
+    assert not caps.denies(A)
+
+
+def test_a_refusal_is_foretold_and_takes_nothing() -> None:
+    caps = admission(
+        max_flows=2, max_flows_per_source=1, new_flows_per_second=1, own=("0.0.0.0:9",)
+    )
+    for _ in range(3):
+        assert caps.refusal(0.0, A) is None
+    assert caps.refusal(0.0, parse_address("127.0.0.1:9")) == "bad_source"
+    assert caps.refusal(0.0, A._replace(port=0)) == "bad_source"
+    assert caps.shed(0.0, A) is None
+    caps.admitted(A)
+    assert caps.refusal(0.0, A) == "max_flows_per_source"
+    assert caps.refusal(0.0, B) == "new_flows_per_second"
+    assert caps.refusal(1.0, B) is None
+    caps.draining = True
+    assert caps.refusal(1.0, B) == "draining"

@@ -32,3 +32,19 @@ def test_ready(weight: int, draining: bool, removed: bool, up: bool) -> None:
     assert state.ready is (weight > 0 and not draining and not removed)
     assert (state.name, state.address) == ("b1", backend(1).address)
     assert repr(state) == "Backend(b1)"
+
+
+def test_it_is_called_by_its_name_or_its_address() -> None:
+    state = running(backend(1), b"")
+    for word, called in (("b1", True), ("10.0.0.1:53", True), ("b", False), ("10.0.0.1", False)):
+        assert state.is_called(word) is state.settings.is_called(word) is called
+
+
+def test_other_settings() -> None:
+    state = running(backend(1), b"s")
+    number, health = state.number, state.health
+    state.settings_changed(BackendSettings(address=state.address, name="z", weight=9, backup=True))
+    assert (state.name, state.weight, state.settings.backup) == ("z", 9, True)
+    assert (state.number, state.health) == (number, health)
+    with pytest.raises(AssertionError):
+        state.settings_changed(backend(2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.core.balance.ground import built, chosen, clients
-from tests.core.playbook import backend, came_up, went_down
+from tests.core.playbook import backend, came_up, removed, went_down
 from udplb.core.address import parse_address
 from udplb.core.cluster import Cluster
 from udplb.core.notices import Notice
@@ -82,7 +82,7 @@ def test_a_backend_that_drains_from_the_start() -> None:
 def test_a_removed_backend_is_gone_for_good() -> None:
     cluster = built(2, "hrw")
     gone = cluster.backends[0]
-    cluster.backend_removed(0.0, gone)
+    removed(cluster, gone)
     came_up(cluster, gone)
     assert [each.name for each in cluster.backends] == ["b1"]
     assert set(chosen(cluster, SOME)) == {"b1"}

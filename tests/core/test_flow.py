@@ -131,3 +131,37 @@ def test_client_of() -> None:
 
 def test_a_flow_can_be_read() -> None:
     assert repr(new_flow()) == "Flow(7 198.18.0.1:1 -> b0, current)"
+
+
+# Its rate
+
+
+def test_the_first_rate_is_the_mean_since_admission() -> None:
+    flow = new_flow(100.0)
+    assert flow.sampled(100.0) == 0.0
+    flow.requests, flow.replies = 6, 4
+    assert flow.sampled(100.01) == 10.0, "of a young flow as if it were a second old"
+    assert flow.sampled(104.0) == 2.5
+
+
+def test_later_ones_are_of_the_time_since_the_last() -> None:
+    flow = new_flow(100.0)
+    flow.requests = 50
+    assert flow.sampled(110.0) == 5.0
+    flow.replies = 8
+    assert flow.sampled(110.5) == 5.0, "too soon for another"
+    assert flow.sampled(110.99) == 5.0
+    assert flow.sampled(111.0) == 8.0
+    assert flow.sampled(112.0) == 0.0
+    flow.requests += 3
+    assert flow.sampled(114.0) == 1.5
+
+
+def test_a_rate_is_never_negative() -> None:
+    flow = new_flow(100.0)
+    flow.requests = 50
+    flow.sampled(110.0)
+    flow.requests = 40
+    assert flow.sampled(120.0) == 0.0
+    flow.requests = 60
+    assert flow.sampled(130.0) == 2.0

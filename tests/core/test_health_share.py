@@ -184,3 +184,48 @@ def test_a_trial_without_news_ends(after: float, standing: str) -> None:
     assert health.standing == "on_trial"
     health.time_passed(EJECTION_S + FORGIVEN_AFTER_S + after, 0, 0)
     assert health.standing == standing
+
+
+def ejected_for_silence(**keys: Any) -> Health:
+    return after_a_window(health(eject_below=0.5, **keys), 100, 0)
+
+
+@pytest.mark.parametrize(("passive", "standing"), [(True, "on_trial"), (False, "trusted")])
+def test_who_was_ejected_for_silence_is_released_where_that_no_longer_counts(
+    passive: bool, standing: str
+) -> None:
+    it = ejected_for_silence()
+    it.settings_changed(NOW + 12, HealthSettings(probe="udp", passive=passive))
+    assert (it.up, it.reason, it.standing) == (True, "eject_below was switched off", standing)
+
+
+def test_who_refused_is_released_though_silence_still_counts() -> None:
+    it = ejected(health(eject_below=0.5))
+    it.settings_changed(NOW + 1, HealthSettings(passive=False, eject_below=0.5))
+    assert (it.up, it.reason) == (True, "passive health was switched off")
+    assert it.standing is Standing.TRUSTED, "nobody would ever acquit it"
+
+
+def test_who_refused_is_not_released_because_silence_counts_no_longer() -> None:
+    it = ejected(health(eject_below=0.5))
+    it.settings_changed(NOW + 1, HealthSettings())
+    assert not it.up
+
+
+def test_another_probe_has_no_latency_yet() -> None:
+    it = health()
+    it.probe_succeeded(NOW, NOW, 0.25)
+    it.settings_changed(NOW, HealthSettings(probe="tcp", fall=9))
+    assert (it.latency_s, it.probed_at) == (0.25, NOW)
+    it.settings_changed(NOW, HealthSettings(probe="off"))
+    assert (it.latency_s, it.probed_at) == (None, None)
+
+
+def test_replies_that_are_counted_anew() -> None:
+    it = after_a_window(health(), 100, 60)
+    it.replies_counted_anew()
+    assert it.answered_share is None
+    it.time_passed(NOW + 20, 5_000, 60)
+    it.time_passed(NOW + 30, 5_100, 160)
+    it.time_passed(NOW + 31, 5_100, 160)
+    assert it.answered_share == 1.0

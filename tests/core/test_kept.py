@@ -237,3 +237,13 @@ def test_a_train_that_was_not_sent_is_forgotten_alone(desk: Desk) -> None:
     desk.trains.forget_last(desk.flow)
     desk.trains.forget_last(desk.flow)
     assert (desk.kept(), desk.sizes) == ([], (0, 0))
+
+
+def test_switched_off_nothing_comes_out_again(desk: Desk) -> None:
+    desk.keep(b"x")
+    assert desk.trains.has(desk.flow)
+    desk.trains.switched_on = False
+    assert not desk.trains.has(desk.flow)
+    assert desk.trains.to_resend(NOW, desk.flow) is None
+    assert desk.trains.take(desk.flow) is None
+    assert desk.sizes == (0, 0)

@@ -67,6 +67,68 @@ def test_never_more_than_the_rate_and_one_burst(rate: int, steps: list[int]) -> 
         assert taken <= rate + rate * now
 
 
+def taken(bucket: TokenBucket, now: float) -> int:
+    """How many tokens there are at once."""
+    count = 0
+    while count < 5_000 and bucket.take(now):
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(
+    ("before", "used", "after", "at_once"),
+    [
+        (10, 0, 1_000, 1_000),
+        (10, 10, 1_000, 0),
+        (10, 5, 1_000, 500),
+        (1_000, 0, 10, 10),
+        (1_000, 1_000, 10, 0),
+        (1_000, 999, 10, 0),
+        (0, 3, 7, 7),
+        (7, 7, 0, 5_000),
+    ],
+)
+def test_another_rate_finds_the_bucket_as_full_as_it_was(
+    before: int, used: int, after: int, at_once: int
+) -> None:
+    bucket = TokenBucket(before)
+    assert all(bucket.take(1.0) for _ in range(used))
+    bucket.rate_changed(1.0, after)
+    assert taken(bucket, 1.0) == at_once
+
+
+def test_another_rate_counts_from_its_beginning() -> None:
+    bucket = TokenBucket(10)
+    taken(bucket, 0.0)
+    bucket.rate_changed(0.5, 100)  # 5 of 10 have come
+    assert taken(bucket, 0.5) == 50
+    assert taken(bucket, 0.75) == 25
+    bucket.rate_changed(0.75, 100)
+    assert taken(bucket, 0.75) == 0, "the same rate changes nothing"
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 64), st.integers(0, 60)), max_size=30))
+def test_rates_that_change_never_let_more_through_than_the_highest(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    bucket, now, through, highest = TokenBucket(1), 0.0, 0, 1
+    for rate, pause, clients in steps:
+        now += pause / 64
+        bucket.rate_changed(now, rate)
+        highest = max(highest, rate)
+        through += sum(bucket.take(now) for _ in range(clients))
+        assert through <= highest * (1 + now) + 1e-6
+
+
+def test_looking_for_a_token_takes_none() -> None:
+    bucket = TokenBucket(1)
+    assert all(bucket.has_one(5.0) for _ in range(3))
+    assert bucket.take(5.0)
+    assert not bucket.has_one(5.5)
+    assert bucket.has_one(6.0)
+    assert TokenBucket(0).has_one(0.0)
+
+
 # Networks
 
 NETWORKS = st.one_of(
@@ -139,3 +201,11 @@ def test_hosts_change() -> None:
     addresses.hosts_changed([normal_ip("192.0.2.2")])
     assert parse_address("192.0.2.1:53") not in addresses
     assert parse_address("192.0.2.2:53") in addresses
+
+
+def test_our_listeners_change() -> None:
+    addresses = own("192.0.2.1:53", hosts=("192.0.2.7",))
+    addresses.listeners_changed(map(parse_address, ("0.0.0.0:54",)))
+    assert parse_address("192.0.2.1:53") not in addresses
+    assert parse_address("192.0.2.7:54") in addresses, "the hosts are those that were known"
+    assert addresses.hosts == {normal_ip("192.0.2.7")}

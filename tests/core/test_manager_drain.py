@@ -7,9 +7,15 @@ from math import inf
 import pytest
 
 from tests.core.conftest import Stage
-from tests.core.playbook import Playbook, client_at
+from tests.core.playbook import Playbook, backend, client_at
 from tests.core.transcript import answers, closes, opens, reads, sends
-from udplb.core.notices import AllBackendsWentDown, BackendDrained, DrainDeadlinePassed
+from udplb.core.notices import (
+    AllBackendsWentDown,
+    BackendDrainBegan,
+    BackendDrained,
+    BackendDrainEnded,
+    DrainDeadlinePassed,
+)
 from udplb.core.settings import AtDeadline, OnBackendDown
 
 A = client_at(1)
@@ -24,6 +30,7 @@ def drained(stage: Stage, deadline_s: float = inf, **keys: object) -> Playbook:
         play.client(client, b"x")
         play.commands()
     play.drains("b0", deadline_s)
+    assert play.told() == [BackendDrainBegan(play.backend("b0"), deadline_s)]
     return play
 
 
@@ -59,7 +66,8 @@ def test_completion_is_told_once(stage: Stage) -> None:
 def test_a_backend_without_flows_is_drained_at_once(stage: Stage) -> None:
     play = stage(backends=2)
     play.drains("b0", 0.0)
-    assert play.told() == [BackendDrained(play.backend("b0"), took_s=0.0)]
+    b0 = play.backend("b0")
+    assert play.told() == [BackendDrainBegan(b0, 0.0), BackendDrained(b0, took_s=0.0)]
     play.tick(10.0)
     assert play.told() == [], "and its deadline is nobody's business any more"
 
@@ -82,6 +90,7 @@ def test_at_its_deadline_the_rest_moves_or_closes(
 ) -> None:
     play = drained(stage, on_backend_down=on_backend_down, back_timeout=2.0)
     play.drains("b0", 10.0, way)
+    assert play.told() == [BackendDrainBegan(play.backend("b0"), 10.0)]
     ends = way or ("move" if on_backend_down == "move" else "close")
     play.tick(9.99)
     play.fire()
@@ -135,6 +144,8 @@ def test_an_operator_may_think_better_of_it(stage: Stage) -> None:
     play = drained(stage, deadline_s=1.0)
     play.cluster.drain_ended(play.now, play.backend("b0"))
     assert play.backend("b0").drain is None
+    assert play.told() == [BackendDrainEnded(play.backend("b0"))]
+    play.cluster.drain_ended(play.now, play.backend("b0"))
     play.tick(5.0)
     play.fire()
     play.expect()
@@ -156,6 +167,7 @@ def test_another_deadline_takes_the_place_of_the_first(stage: Stage) -> None:
     play = drained(stage, deadline_s=5.0)
     play.tick(4.0)
     play.drains("b0", 4.0)
+    assert play.told() == [BackendDrainBegan(play.backend("b0"), 4.0)]
     play.tick(3.99)
     assert play.told() == []
     play.tick(0.01)
@@ -173,13 +185,13 @@ def test_a_drain_after_a_drain_begins_anew(stage: Stage) -> None:
     play.drains("b0")
     play.reply(1, b"X")
     play.commands()
+    play.told()
     play.tick(2.0)
     assert play.told() == [BackendDrained(play.backend("b0"), took_s=2.0)]
 
 
 def test_a_backend_that_drains_from_the_start_is_no_operators_drain(stage: Stage) -> None:
-    play = stage(backends=2)
-    play.backend("b0").draining = True
+    play = stage(backends=[backend(0, state="drain"), backend(1)])
     play.tick(1.0)
     assert play.told() == []
 
@@ -202,6 +214,7 @@ def test_two_listeners_are_drained_together(stage: Stage) -> None:
     first.drains("b0", 5.0)
     first.reply(1, b"X")
     first.expect(answers(1, b"X"), closes(1, "answered"))
+    first.told()
     first.tick(4.0)
     assert first.told() == [], "one is left on the other listener"
     first.tick(1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from math import inf
 from typing import Any
@@ -23,18 +23,24 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.core.playbook import START, Playbook, came_up, client_at, went_down
+from tests.core.playbook import START, Playbook, backend, came_up, client_at, went_down
 from tests.core.transcript import Line, answers, closes, opens, reads, sends
 from udplb.core.flow import ClientAddress
 from udplb.core.reasons import SHED_REASONS, DropReason
+from udplb.core.settings import HealthSettings
 
 TICK = 1 / 64
 DENIED_HOST = 3
+BLIND = HealthSettings(passive=False)
+"""The model knows nothing of refusals."""
 CLIENTS = [client_at(host, port) for host in (1, 2, DENIED_HOST) for port in (0, 5, 6)]
 SECONDS = st.integers(1, 64 * 8).map(lambda ticks: ticks * TICK)
 TIMEOUTS = st.integers(3, 64 * 8).map(lambda ticks: ticks * TICK)
 """None below LOOK_AGAIN_S: a flow that was read once more is next looked at after that."""
 DATAGRAMS = st.lists(st.sampled_from([b"", b"a", b"bc"]), min_size=1, max_size=7)
+
+
+Terms = dict[str, Any]
 
 
 @dataclass
@@ -53,23 +59,24 @@ class Copy:
     leaving: str = ""
     end_by: float = inf
     succeeded: bool = False
+    terms: Terms = field(default_factory=dict)
+    """Those of its admission."""
 
 
 class Model:
     """The flow table as DESIGN.md tells it."""
 
-    def __init__(self, terms: dict[str, Any], caps: dict[str, int]) -> None:
-        self.front: float = terms["front_timeout"]
-        self.back: float = terms["back_timeout"]
-        self.responses, self.requests = terms["responses"], terms["requests"]
-        self.max_age: float = terms["max_age"]
+    def __init__(self, terms: Terms, caps: dict[str, int]) -> None:
+        self.terms = terms
         self.caps = caps
+        self.denied = [DENIED_HOST]
         self.flows: list[Copy] = []
         self.serial = 0
         self.tokens, self.tokens_at = float(caps["new_flows_per_second"]), START
         self.draining = False
         self.down: list[str] = []
         self.backends = ["b0", "b1", "b2"]
+        self.owed: Counter[str] = Counter()
         self.admitted = self.succession_refused = self.sent = 0
         self.closed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -86,6 +93,9 @@ class Model:
         """The client's flow that left last, if nobody succeeded it and it lives."""
         own = [flow for flow in self.flows if flow.client == client and flow.leaving]
         return own[-1] if own and not own[-1].succeeded else None
+
+    def is_denied(self, client: ClientAddress) -> bool:
+        return client[0] in [client_at(host)[0] for host in self.denied]
 
     def usable(self) -> list[str]:
         return [name for name in self.backends if name not in self.down] or self.backends
@@ -104,8 +114,8 @@ class Model:
         flow = self.current(client)
         rest = self.take(now, flow, train, out) if flow else train
         while rest:
-            if client[0] == client_at(DENIED_HOST)[0] or client[1] == 0:
-                denied = client[0] == client_at(DENIED_HOST)[0]
+            denied = self.is_denied(client)
+            if denied or client[1] == 0:
                 self.dropped["denied" if denied else "bad_source"] += len(rest)
                 break
             carrier = self.carrier(client)
@@ -135,6 +145,7 @@ class Model:
 
     def send(self, now: float, flow: Copy, train: list[bytes], out: list[Line]) -> None:
         flow.requests += len(train)
+        self.owed[flow.backend] += len(train) * flow.terms["responses"]
         flow.last_request = now
         self.sent += len(train)
         out.append(sends(flow.number, *train))
@@ -142,8 +153,7 @@ class Model:
     def refusal(self, now: float, client: ClientAddress) -> str:
         """Why there is no new flow; the rate is asked last, and pays only what is admitted."""
         caps, rate = self.caps, self.caps["new_flows_per_second"]
-        self.tokens = min(float(rate), self.tokens + (now - self.tokens_at) * rate)
-        self.tokens_at = now
+        self.refill(now)
         of_source = sum(flow.client[0] == client[0] for flow in self.flows)
         if self.draining:
             return "draining"
@@ -154,6 +164,19 @@ class Model:
         if rate and self.tokens < 1:
             return "new_flows_per_second"
         return "" if self.usable() else "no_backend"
+
+    def refill(self, now: float) -> None:
+        rate = self.caps["new_flows_per_second"]
+        self.tokens = min(float(rate), self.tokens + (now - self.tokens_at) * rate)
+        self.tokens_at = now
+
+    def caps_changed(self, now: float, caps: dict[str, int]) -> None:
+        """Another rate finds the bucket as full as it was, by the new measure."""
+        before, after = self.caps["new_flows_per_second"], caps["new_flows_per_second"]
+        self.refill(now)
+        if before != after:
+            self.tokens = (self.tokens / before if before else 1.0) * after
+        self.caps = caps
 
     def open(
         self,
@@ -175,8 +198,9 @@ class Model:
             out.append(opens(self.serial, choice))
             failure = next(failures, "")
         if not failure:
-            left = self.requests or inf
-            self.flows.append(Copy(self.serial, client, choice, now, left, now))
+            left = self.terms["requests"] or inf
+            flow = Copy(self.serial, client, choice, now, left, now, terms=self.terms)
+            self.flows.append(flow)
             self.admitted += 1
             self.tokens -= 1
         return failure
@@ -199,6 +223,7 @@ class Model:
 
     def failed(self, flow: Copy, count: int, reason: str) -> list[Line]:
         flow.requests -= count
+        self.owed[flow.backend] -= count * flow.terms["responses"]
         self.sent -= count
         self.dropped[reason] += count
         if not flow.leaving:
@@ -206,7 +231,7 @@ class Model:
         return self.if_answered(flow)
 
     def if_answered(self, flow: Copy) -> list[Line]:
-        owed = flow.requests * self.responses
+        owed = flow.requests * flow.terms["responses"]
         return [self.close(flow, "answered")] if 0 < owed <= flow.replies else []
 
     def close(self, flow: Copy, reason: str) -> Line:
@@ -217,10 +242,13 @@ class Model:
     # Time
 
     def due(self, flow: Copy) -> float:
+        front: float = flow.terms["front_timeout"]
+        back: float = flow.terms["back_timeout"]
         if flow.leaving:
-            return min(max(flow.last_request, flow.last_reply) + self.back, flow.end_by)
-        idle = max(flow.last_request + self.front, flow.last_reply + self.back)
-        return min(idle, flow.born + self.max_age) if self.max_age else idle
+            return min(max(flow.last_request, flow.last_reply) + back, flow.end_by)
+        idle = max(flow.last_request + front, flow.last_reply + back)
+        max_age: float = flow.terms["max_age"]
+        return min(idle, flow.born + max_age) if max_age else idle
 
     def next_due(self) -> float:
         return min(map(self.due, self.flows), default=inf)
@@ -229,7 +257,7 @@ class Model:
         """Everything that is due is handled; what waits in a socket is found."""
         out: list[Line] = []
         for flow in list(self.flows):
-            old = 0 < self.max_age <= now - flow.born
+            old = 0 < flow.terms["max_age"] <= now - flow.born
             if old and not flow.leaving:
                 flow.leaving, flow.left = "max_age", 0
             if self.due(flow) > now:
@@ -244,6 +272,10 @@ class Model:
             else:
                 out.append(self.close(flow, flow.leaving or "idle"))
         return out
+
+
+def denying(hosts: list[int]) -> tuple[Any, ...]:
+    return tuple(ip_network(f"{client_at(host)[0]}/32") for host in hosts)
 
 
 def by_flow(lines: Iterable[Line]) -> dict[int, list[Line]]:
@@ -280,7 +312,7 @@ class TheManagerAndItsModel(RuleBasedStateMachine):
         per_source: int,
         rate: int,
     ) -> None:
-        terms: dict[str, Any] = {
+        terms: Terms = {
             "front_timeout": front,
             "back_timeout": back,
             "responses": responses,
@@ -292,8 +324,9 @@ class TheManagerAndItsModel(RuleBasedStateMachine):
             "max_flows_per_source": per_source,
             "new_flows_per_second": rate,
         }
-        deny = (ip_network(f"{client_at(DENIED_HOST)[0]}/32"),)
-        self.play = Playbook(backends=3, balance=balance, deny=deny, **terms, **caps)
+        self.play = Playbook(
+            backends=3, balance=balance, health=BLIND, deny=denying([DENIED_HOST]), **terms, **caps
+        )
         self.model = Model(terms, caps)
 
     @rule(
@@ -368,17 +401,90 @@ class TheManagerAndItsModel(RuleBasedStateMachine):
             self.model.down.append(name)
             went_down(self.play.cluster, self.play.backend(name))
 
+    @rule(
+        front=TIMEOUTS,
+        responses=st.integers(0, 2),
+        requests=st.sampled_from([0, 0, 1, 5]),
+        max_age=st.one_of(st.just(0.0), SECONDS),
+        balance=st.sampled_from(["round_robin", "random", "least_flows", "hrw"]),
+        resend=st.booleans(),
+    )
+    def cluster_changed(self, balance: str, resend: bool, front: float, **terms: Any) -> None:
+        """Live flows keep the terms that they were admitted with."""
+        terms = {**self.model.terms, **terms, "front_timeout": front}
+        self.play.reconfigured(balance=balance, resend=resend, **terms)
+        self.model.terms = terms
+        self.fire_now()
+
+    @rule(
+        drain_time=SECONDS, order=st.permutations(["b0", "b1", "b2", "b3"]), count=st.integers(0, 4)
+    )
+    def backends_changed(self, drain_time: float, order: list[str], count: int) -> None:
+        """Some stay, some go, and some join; who comes back is another."""
+        names, before = order[:count], self.model.backends
+        backends = tuple(backend(int(name[1:]), weight=1 + int(name[1:])) for name in names)
+        self.play.reconfigured(drain_time, backends=backends)
+        self.model.backends = names
+        for name in before:
+            if name not in names:
+                self.gone(name, drain_time)
+        self.fire_now()
+
+    @rule(
+        max_flows=st.sampled_from([0, 1, 4]),
+        per_source=st.sampled_from([0, 1, 2]),
+        rate=st.sampled_from([0, 1, 8]),
+        denied=st.sampled_from([[], [DENIED_HOST], [DENIED_HOST, 1], [2]]),
+    )
+    def listener_changed(
+        self, max_flows: int, per_source: int, rate: int, denied: list[int]
+    ) -> None:
+        caps: dict[str, Any] = {
+            "max_flows": max_flows,
+            "max_flows_per_source": per_source,
+            "new_flows_per_second": rate,
+        }
+        self.play.listener_changed(deny=denying(denied), **caps)
+        self.model.caps_changed(self.play.now, caps)
+        self.model.denied = denied
+        ending = [flow for flow in self.model.flows if self.model.is_denied(flow.client)]
+        self.fire_now([self.model.close(flow, "denied") for flow in ending])
+
+    @rule(which=st.integers(0, 60), later=SECONDS)
+    def listener_replaced_or_removed(self, which: int, later: float) -> None:
+        manager, now = self.play.manager, self.play.now
+        if which == 0:
+            manager.listener_replaced(now, now + later)
+            for flow in self.model.flows:
+                self.leaves(flow, "listener_removed", now + later)
+            self.fire_now()
+        elif which == 1:
+            manager.listener_removed()
+            closed = [self.model.close(each, "listener_removed") for each in [*self.model.flows]]
+            self.fire_now(closed)
+        self.model.draining |= which <= 1
+
+    def gone(self, name: str, drain_time: float) -> None:
+        """The flows of a backend of this name that is no longer there are leaving."""
+        self.model.down = [each for each in self.model.down if each != name]
+        for flow in self.model.flows:
+            if flow.backend == name:
+                self.leaves(flow, "backend_removed", self.play.now + drain_time)
+                flow.backend = f"{name}, gone"
+        del self.model.owed[name]
+
+    def leaves(self, flow: Copy, reason: str, end_by: float) -> None:
+        flow.leaving = flow.leaving or reason
+        flow.left = 0
+        flow.end_by = min(flow.end_by, end_by)
+
     @rule(which=st.integers(0, 20), drain_time=SECONDS)
     def backend_removed(self, which: int, drain_time: float) -> None:
         if which >= len(self.model.backends):
             return
         name = self.model.backends.pop(which)
         self.play.backend_removed(name, drain_time)
-        for flow in self.model.flows:
-            if flow.backend == name:
-                flow.leaving = flow.leaving or "backend_removed"
-                flow.left = 0
-                flow.end_by = min(flow.end_by, self.play.now + drain_time)
+        self.gone(name, drain_time)
         self.fire_now()
 
     @rule(
@@ -414,7 +520,7 @@ class TheManagerAndItsModel(RuleBasedStateMachine):
             flow = play.flows[copy.number]
             assert (flow.requests, flow.replies) == (copy.requests, copy.replies)
             assert str(flow.state) == ("leaving" if copy.leaving else "current")
-            assert flow.backend.name == copy.backend
+            assert flow.backend.name + (", gone" if flow.backend.removed else "") == copy.backend
             assert copy.left in (flow.left, inf)
         assert play.closed() == model.closed
         assert play.dropped() == model.dropped
@@ -425,6 +531,7 @@ class TheManagerAndItsModel(RuleBasedStateMachine):
         backends = Counter(flow.backend for flow in model.flows)
         for each in play.cluster.backends:
             assert each.flows == backends[each.name]
+            assert each.owed == model.owed[each.name]
         assert play.manager.next_deadline() <= model.next_due(), "it would be late"
 
     def teardown(self) -> None:

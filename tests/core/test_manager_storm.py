@@ -6,6 +6,8 @@ client datagram is counted twice or lost without a reason, and that kept bytes a
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_network
 from math import inf
 from typing import Any
 
@@ -13,14 +15,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.core.playbook import Playbook, client_at
-from udplb.core.flow import ClientAddress, Flow
+from tests.core.playbook import Playbook, backend, client_at, removed
+from udplb.core.explain import explain
+from udplb.core.flow import ClientAddress, Flow, client_of
 from udplb.core.limits import Capacity
 from udplb.core.reasons import DropReason
-from udplb.core.settings import AtDeadline, HealthSettings
+from udplb.core.settings import AtDeadline, BackendState, HealthSettings
 
 CLIENTS = [client_at(host, port) for host in (1, 2, 3) for port in (5, 6)]
-NAMES = ["b0", "b1", "b2"]
+NAMES = ["b0", "b1", "b2", "b3"]
 LISTENERS = st.integers(0, 1)
 WHICH = st.integers(0, 99)
 SECONDS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.5, 5.0, 11.0])
@@ -122,13 +125,13 @@ class Storm(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), well=st.booleans(), ago=SECONDS)
     def probed(self, name: str, well: bool, ago: float) -> None:
         now = self.plays[0].now
-        for backend in self.cluster.backends:
-            if backend.name != name:
+        for each in self.cluster.backends:
+            if each.name != name:
                 continue
             if well:
-                self.cluster.probe_succeeded(now, backend, now - ago, 0.01)
+                self.cluster.probe_succeeded(now, each, now - ago, 0.01)
             else:
-                self.cluster.probe_failed(now, backend, "refused")
+                self.cluster.probe_failed(now, each, "refused")
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -137,19 +140,86 @@ class Storm(RuleBasedStateMachine):
         way=st.sampled_from([None, "move", "close"]),
     )
     def drain(self, name: str, ends: bool, deadline_s: float, way: AtDeadline | None) -> None:
-        for backend in self.cluster.backends:
-            if backend.name == name and ends:
-                self.cluster.drain_ended(self.plays[0].now, backend)
-            elif backend.name == name:
-                self.cluster.drain_began(self.plays[0].now, backend, deadline_s, way)
+        for each in self.cluster.backends:
+            if each.name == name and ends:
+                self.cluster.drain_ended(self.plays[0].now, each)
+            elif each.name == name:
+                self.cluster.drain_began(self.plays[0].now, each, deadline_s, way)
 
     @rule(which=st.integers(0, 20), drain_time=SECONDS)
     def backend_removed(self, which: int, drain_time: float) -> None:
         if which < len(self.cluster.backends):
             gone, now = self.cluster.backends[which], self.plays[0].now
-            self.cluster.backend_removed(now, gone)
-            for play in self.plays:
-                play.manager.backend_removed(gone, now + drain_time)
+            removed(self.cluster, gone, now, now + drain_time)
+
+    @rule(
+        on_backend_down=st.sampled_from(["move", "close", "keep"]),
+        resend=st.booleans(),
+        responses=st.integers(0, 2),
+        requests=st.sampled_from([0, 1, 3]),
+        balance=st.sampled_from(["round_robin", "hrw", "least_flows", "random"]),
+    )
+    def cluster_changed(self, **keys: Any) -> None:
+        self.plays[0].reconfigured(**keys)
+
+    @rule(
+        fail_open=st.booleans(),
+        passive=st.booleans(),
+        eject_below=st.sampled_from([0.0, 0.9]),
+        probe=st.sampled_from(["udp", "udp", "tcp"]),
+        fall=st.integers(1, 3),
+    )
+    def health_changed(self, **keys: Any) -> None:
+        health = replace(self.cluster.settings.health, **keys)
+        self.plays[0].reconfigured(health=health)
+
+    @rule(
+        wanted=st.lists(
+            st.tuples(
+                st.integers(0, 4),
+                st.sampled_from([0, 1, 1, 3]),
+                st.booleans(),
+                st.sampled_from(["active", "active", "drain"]),
+            ),
+            max_size=4,
+            unique_by=lambda each: each[0],
+        ),
+        drain_time=SECONDS,
+    )
+    def backends_changed(
+        self, wanted: list[tuple[int, int, bool, BackendState]], drain_time: float
+    ) -> None:
+        backends = tuple(
+            backend(index, weight=weight, backup=backup, state=state)
+            for index, weight, backup, state in wanted
+        )
+        self.plays[0].reconfigured(drain_time, backends=backends)
+
+    @rule(
+        at=LISTENERS,
+        max_flows=st.sampled_from([0, 2, 4]),
+        rate=st.sampled_from([0, 0, 5]),
+        denied=st.sampled_from([None, None, 1, 2]),
+    )
+    def listener_changed(self, at: int, max_flows: int, rate: int, denied: int | None) -> None:
+        deny = () if denied is None else (ip_network(client_at(denied)[0]),)
+        self.plays[at].listener_changed(max_flows=max_flows, new_flows_per_second=rate, deny=deny)
+
+    @rule(at=LISTENERS, which=st.integers(0, 40), later=SECONDS)
+    def listener_replaced_or_removed(self, at: int, which: int, later: float) -> None:
+        manager, now = self.plays[at].manager, self.plays[at].now
+        if which == 0:
+            manager.listener_replaced(now, now + later)
+        elif which == 1:
+            manager.listener_removed()
+
+    @rule(client=st.sampled_from(CLIENTS), left_out=st.integers(0, 7))
+    def explained(self, client: ClientAddress, left_out: int) -> None:
+        without = [each for at, each in enumerate(self.cluster.backends) if left_out >> at & 1]
+        choice = explain(self.cluster, client_of(client), tuple(without))
+        assert len(choice.ranked) == len(self.cluster.backends)
+        for play in self.plays:
+            play.manager.bar_reason(play.now, client_of(client))
 
     @rule(at=LISTENERS, odd=st.integers(0, 3))
     def flows_ended(self, at: int, odd: int) -> None:

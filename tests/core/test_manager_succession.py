@@ -405,7 +405,7 @@ def test_the_old_flow_of_a_removed_backend_carries_on_where_no_other_is(stage: S
 
 def test_a_later_end_does_not_put_off_an_earlier_one(stage: Stage) -> None:
     play = removed(stage, back_timeout=60.0)
-    play.manager.backend_removed(play.flows[1].backend, play.now + 20.0)
+    play.manager.listener_replaced(play.now, play.now + 20.0)
     play.fire()
     play.expect()
     play.wait(10.0)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf
 from typing import get_args
 
 from tests.core.balance.ground import built
-from tests.core.playbook import START, backend, came_up, went_down
+from tests.core.playbook import START, adopted, backend, came_up, removed, went_down
 from udplb.core.cluster import Cluster
 from udplb.core.notices import (
     AllBackendsWentDown,
     BackendCameUp,
+    BackendDrainBegan,
     BackendDrained,
+    BackendDrainEnded,
+    BackendsRemoved,
     BackendWentDown,
     DrainDeadlinePassed,
     Notice,
+    SettingsChanged,
     SomeBackendCameUp,
 )
 
@@ -93,15 +99,32 @@ def test_all_can_be_down_because_the_last_one_drains_or_goes() -> None:
     ear = Ear(cluster)
     b0, b1, b2 = cluster.backends
     went_down(cluster, b0)
-    cluster.backend_removed(START, b1)
     assert ear.news() == [BackendWentDown(b0, another_up=True)]
+    removed(cluster, b1, end_by=START + 7)
+    assert ear.news() == [SettingsChanged(), BackendsRemoved((b1,), START + 7)]
     b2.flows = 1
-    cluster.drain_began(START, b2)
-    assert ear.news() == [AllBackendsWentDown()]
+    cluster.drain_began(START, b2, 9.0)
+    assert ear.news() == [BackendDrainBegan(b2, 9.0), AllBackendsWentDown()]
     cluster.drain_ended(START, b2)
-    assert ear.news() == [SomeBackendCameUp()]
-    cluster.backend_removed(START, b2)
-    assert ear.news() == [AllBackendsWentDown()]
+    assert ear.news() == [SomeBackendCameUp(), BackendDrainEnded(b2)]
+    removed(cluster, b2)
+    assert ear.news() == [SettingsChanged(), BackendsRemoved((b2,), inf), AllBackendsWentDown()]
+
+
+def test_who_is_down_is_not_up_again_because_it_drains_or_goes() -> None:
+    cluster = built(2, "round_robin")
+    ear = Ear(cluster)
+    b0, b1 = cluster.backends
+    for each in (b0, b1):
+        went_down(cluster, each)
+    assert ear.news()[-1] == AllBackendsWentDown()
+    cluster.drain_began(START, b0)
+    removed(cluster, b1)
+    assert SomeBackendCameUp() not in ear.news()
+    assert cluster.all_down
+    adopted(cluster, replace(cluster.settings, backends=(backend(0), backend(2))))
+    assert ear.news()[-1] == SomeBackendCameUp()
+    assert not cluster.all_down
 
 
 def test_where_nobody_takes_new_flows_nobody_is_down() -> None:
@@ -116,7 +139,8 @@ def test_of_a_removed_backend_nothing_is_told() -> None:
     cluster = built(2, "round_robin")
     ear = Ear(cluster)
     gone = cluster.backends[0]
-    cluster.backend_removed(START, gone)
+    removed(cluster, gone)
+    assert ear.news()
     went_down(cluster, gone)
     assert ear.news() == []
 
@@ -127,6 +151,10 @@ def test_every_notice_has_its_name() -> None:
         BackendCameUp,
         AllBackendsWentDown,
         SomeBackendCameUp,
+        BackendDrainBegan,
         DrainDeadlinePassed,
         BackendDrained,
+        BackendDrainEnded,
+        BackendsRemoved,
+        SettingsChanged,
     }

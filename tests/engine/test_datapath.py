@@ -93,7 +93,7 @@ def test_replies_that_came_before_the_error_are_delivered() -> None:
             backend.sendto(b"answer %d" % number, upstream)
         backend.close()
         # ... a datagram of ours is refused: the socket has an error before the answers are read.
-        sock = next(iter(p.engine._datapath._upstreams.values())).sock
+        sock = next(iter(p.engine.forwarding.datapath._upstreams.values())).sock
         sock.send(b"to the dead")
         blocked.set()
         assert client.gather(5) == [b"answer %d" % number for number in range(5)]
@@ -109,7 +109,7 @@ def test_an_answer_and_an_error_in_one_reading_close_once() -> None:
         blocked = p.look_away()
         backend.sendto(b"answer", upstream)
         backend.close()
-        next(iter(p.engine._datapath._upstreams.values())).sock.send(b"to the dead")
+        next(iter(p.engine.forwarding.datapath._upstreams.values())).sock.send(b"to the dead")
         blocked.set()
         assert client.recv(100) == b"answer"
         p.until(lambda p: p.listener.closed == {"answered": 1} and p.backends[0].refusals == 1)
@@ -149,9 +149,9 @@ def test_sockets_are_closed_when_their_round_is_over(monkeypatch: pytest.MonkeyP
             assert all(upstream.sock.fileno() >= 0 for upstream in self._closing)
             super()._close_sockets(now)
 
-    from udplb.engine import engine as engine_module
+    from udplb.engine import forwarding
 
-    monkeypatch.setattr(engine_module, "Datapath", Watched)
+    monkeypatch.setattr(forwarding, "Datapath", Watched)
     terms = FlowTerms(responses=1)
     with Servers(2) as servers, proxy(configuration(*servers.names, terms=terms)) as p:
         for turn in range(20):
@@ -206,11 +206,11 @@ def test_what_waits_in_the_socket_of_an_idle_flow_is_activity() -> None:
         client = Udp()
         client.sendto(b"query", p.at)
         _, upstream = backend.recvfrom(100)
-        (up,) = p.engine._datapath._upstreams.values()
+        (up,) = p.engine.forwarding.datapath._upstreams.values()
         muted = threading.Event()
 
         def mute() -> None:
-            p.engine._datapath._poller._epoll.modify(up.fd, 0)  # type: ignore[attr-defined]
+            p.engine.forwarding.datapath._poller._epoll.modify(up.fd, 0)  # type: ignore[attr-defined]
             backend.sendto(b"answer", upstream)
             muted.set()
 
@@ -238,7 +238,7 @@ def test_downloads_switch_gro_on_and_arrive_whole(gro: str) -> None:
             backend.sendto(b"", upstream)
             backend.sendto(b"odd" * (turn + 1), upstream)
             assert client.gather(35) == [*run, tail, b"", b"odd" * (turn + 1)]
-        (up,) = p.engine._datapath._upstreams.values()
+        (up,) = p.engine.forwarding.datapath._upstreams.values()
         assert up.coalesces is (gro == "auto")
         assert up.sock.getsockopt(17, 104) == int(gro == "auto")
 
@@ -296,7 +296,7 @@ def test_what_the_backends_buffer_does_not_take_waits_in_order() -> None:
         assert p.listener.dropped == {}
         gate.sends = 0
         assert client.ask(b"last", p.at) == b"last"
-        (up,) = p.engine._datapath._upstreams.values()
+        (up,) = p.engine.forwarding.datapath._upstreams.values()
         until(lambda: up.egress is None)
 
 
@@ -393,7 +393,7 @@ def _slow_cable() -> None:
         with proxy(configuration((THERE, PORT), listen="127.0.0.1", gso="off")) as p:
             client = Udp()
             client.ask(b"first", p.at)
-            (up,) = p.engine._datapath._upstreams.values()
+            (up,) = p.engine.forwarding.datapath._upstreams.values()
             up.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_608)
             sent = [b"%03d" % number + bytes(1_000) for number in range(60)]
             for start in range(0, 60, 12):
@@ -439,13 +439,13 @@ def test_a_local_address_that_goes_away() -> None:
         with proxy(configuration((THERE, PORT), listen="127.0.0.1")) as p:
             client = Udp()
             assert client.ask(b"before", p.at) == b"before"
-            (up,) = p.engine._datapath._upstreams.values()
+            (up,) = p.engine.forwarding.datapath._upstreams.values()
             assert up.sock.getsockname()[0] == "10.99.0.9"
             ip("addr del 10.99.0.9/24 dev here")
             ip("route replace 10.99.0.0/24 dev here src " + HERE)
             assert client.ask(b"after", p.at) == b"after"
             assert client.ask(b"and on", p.at) == b"and on"
-            (up,) = p.engine._datapath._upstreams.values()
+            (up,) = p.engine.forwarding.datapath._upstreams.values()
             assert up.sock.getsockname()[0] == HERE
             p.until(lambda p: p.listener.replies == 3)
             assert (p.listener.flows, p.listener.admitted, p.listener.dropped) == (1, 1, {})

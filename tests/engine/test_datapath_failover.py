@@ -167,7 +167,7 @@ def test_move_concerns_all_listeners_of_the_cluster(refused_at: list[float]) -> 
                     print(traffic.told(f"move, listener {number}", refused_at[0]))
                     assert traffic.lost_since(refused_at[0]) == []
                     assert len(traffic.lost) <= 2
-                for listener in p.engine._listeners:
+                for listener in p.engine.forwarding.all_listeners:
                     current = [each for each in listener.manager.slab.places if each and each.left]
                     assert {each.backend.name for each in current} == {"b1"}
                     assert len(current) == 20
@@ -465,7 +465,7 @@ def test_forged_port_unreachables_take_nobody_out_of_service() -> None:
     ):
         client = Udp()
         client.ask(b"before", p.at)
-        (up,) = p.engine._datapath._upstreams.values()
+        (up,) = p.engine.forwarding.datapath._upstreams.values()
         serving = serving_one(p)
         ours = ("127.0.0.1", up.sock.getsockname()[1])
         forged = port_unreachable(ours, servers.names[serving])
@@ -538,18 +538,18 @@ def test_an_errno_that_comes_out_on_a_send_is_not_about_what_is_sent() -> None:
     with Servers(1) as servers, proxy(configuration(*servers.names)) as p:
         client = Udp()
         client.ask(b"before", p.at)
-        (up,) = p.engine._datapath._upstreams.values()
+        (up,) = p.engine.forwarding.datapath._upstreams.values()
         servers.kill(0)
         blocked = p.look_away()
         # Nobody reads the errno before the send meets it.
-        p.engine._datapath._poller._epoll.unregister(up.fd)  # type: ignore[attr-defined]
+        p.engine.forwarding.datapath._poller._epoll.unregister(up.fd)  # type: ignore[attr-defined]
         up.sock.send(b"to the dead")
         servers.revive(0)
         client.sendto(b"query", p.at)
         blocked.set()
         p.until(lambda p: p.backends[0].refusals == 1)
         until(lambda: servers.received[0][1:] == [b"query"])
-        p.engine._datapath._poller.watch(up.fd)
+        p.engine.forwarding.datapath._poller.watch(up.fd)
         assert client.recv(100) == b"query"
         assert client.ask(b"after", p.at) == b"after"
         assert servers.received[0][1:] == [b"query", b"after"]

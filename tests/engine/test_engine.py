@@ -25,8 +25,9 @@ from tests.harness import (
 )
 from udplb.core.manager import FlowManager
 from udplb.core.settings import FlowTerms
-from udplb.engine import engine as engine_module
+from udplb.engine import forwarding
 from udplb.engine.binding import BindError, StartError
+from udplb.engine.control.requests import Flows
 from udplb.engine.datapath import Datapath
 from udplb.engine.engine import Engine
 from udplb.engine.events import DrainBegan, EngineStarted, EngineStopped, ListenerBound
@@ -72,7 +73,7 @@ def test_a_bug_at_the_start_is_raised_and_not_waited_for(monkeypatch: pytest.Mon
     def broken(_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(engine_module, "port_shares", broken)
+    monkeypatch.setattr(forwarding, "port_shares", broken)
     engine = Engine(configuration(("127.0.0.1", 9)))
     raised: list[BaseException] = []
 
@@ -94,7 +95,7 @@ def test_what_the_system_refuses_at_the_start_is_one_line(monkeypatch: pytest.Mo
     def broken(_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(engine_module, "port_shares", broken)
+    monkeypatch.setattr(forwarding, "port_shares", broken)
     engine = Engine(configuration(("127.0.0.1", 9)))
     with pytest.raises(StartError, match=r"^cannot start: too many open files; .*ulimit -n\)$"):
         engine.start()
@@ -106,7 +107,7 @@ def test_a_backend_that_is_our_own_listener_is_refused() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    hosts = [each for each in engine_module._local_hosts() if each.version == 4]
+    hosts = [each for each in forwarding._local_hosts() if each.version == 4]
     assert hosts
     for host in hosts:
         settings = configuration((str(host), port), listen="0.0.0.0", port=port)
@@ -119,7 +120,7 @@ def test_a_full_epoll_sheds_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) ->
     with Servers() as servers, proxy(configuration(*servers.names)) as p:
         client = Udp()
         assert client.ask(b"before", p.at) == b"before"
-        poller = p.engine._datapath._poller
+        poller = p.engine.forwarding.datapath._poller
 
         def full(fd: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -246,22 +247,17 @@ def test_events_of_a_life() -> None:
     assert kinds == [ListenerBound, EngineStarted, DrainBegan, EngineStopped]
 
 
-def test_a_window_of_flows_is_looked_at_while_wanted() -> None:
+def test_a_window_of_flows_is_there_for_the_asking() -> None:
     with Servers() as servers, proxy(configuration(*servers.names)) as p:
         clients = [Udp() for _ in range(30)]
         for number, client in enumerate(clients):
             for _ in range(number + 1):
                 client.ask(b"x", p.at)
         assert p.snapshot.window is None
-        p.engine.look_at_flows(FlowQuery(sort="datagrams", limit=5))
-        p.until(lambda p: p.snapshot.window is not None)
-        window = p.snapshot.window
-        assert window is not None
+        window = p.ask(Flows(query=FlowQuery(sort="datagrams", limit=5)))
         assert window.matched == 30
         assert [row.requests for row in window.rows] == [30, 29, 28, 27, 26]
         assert window.rows[0].client == "{}:{}".format(*clients[29].name)
-        p.engine.look_at_flows(None)
-        p.until(lambda p: p.snapshot.window is None)
 
 
 @pytest.mark.parametrize(
@@ -270,10 +266,7 @@ def test_a_window_of_flows_is_looked_at_while_wanted() -> None:
 def test_an_odd_query_ends_nothing(query: FlowQuery) -> None:
     with Servers() as servers, proxy(configuration(*servers.names)) as p:
         Udp().ask(b"x", p.at)
-        p.engine.look_at_flows(query)
-        p.until(lambda p: p.snapshot.window is not None)
-        assert p.snapshot.window is not None
-        assert p.snapshot.window.matched == 1
+        assert p.ask(Flows(query=query)).matched == 1
 
 
 def test_threads_that_look_and_command_delay_nobody() -> None:
@@ -284,10 +277,9 @@ def test_threads_that_look_and_command_delay_nobody() -> None:
         def look() -> None:
             while not over.wait(0.001):
                 subscription = p.engine.bus.subscribe(flows=True)
-                p.engine.look_at_flows(FlowQuery(sort="bytes"))
+                assert p.ask(Flows(query=FlowQuery(sort="bytes"))).matched >= 0
                 assert p.snapshot.totals.flows >= 0
                 subscription.take()
-                p.engine.look_at_flows(None)
                 subscription.cancel()
 
         lookers = [threading.Thread(target=look) for _ in range(4)]
@@ -345,7 +337,7 @@ def test_what_raises_ends_the_engine_loudly(
         monkeypatch.setattr(where, what, bug)
         if what in ("read_round", "upstreams_ready", "_close_sockets"):
             monkeypatch.setattr(Datapath, "_now", bug, raising=False)
-            monkeypatch.setattr(p.engine._datapath, "_now", bug)
+            monkeypatch.setattr(p.engine.forwarding.datapath, "_now", bug)
         if what == "deadline_passed":
             servers.sockets[0].close()
         client.sendto(b"y", p.at)
@@ -362,9 +354,9 @@ import os, resource, sys, threading, time
 sys.path[:0] = [{repository!r}]
 from tests.harness import Servers, Udp, configuration, proxy, until
 from udplb.core.settings import FlowTerms
-from udplb.engine import engine as engine_module
+from udplb.engine import forwarding
 
-engine_module.HOSTS_INTERVAL_S = 0.05
+forwarding.HOSTS_INTERVAL_S = 0.05
 terms = FlowTerms(front_timeout=2.0, back_timeout=2.0)
 with Servers() as servers, proxy(configuration(*servers.names, terms=terms, rest=0.0)) as p:
     clients = [Udp() for _ in range(60)]

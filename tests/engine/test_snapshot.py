@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness import Servers, Udp, configuration, proxy
 from udplb.core.settings import FlowTerms, HealthSettings
-from udplb.engine.ranking import FlowQuery
+from udplb.engine.control.requests import Flows
 from udplb.engine.snapshot import Snapshot
 
 
@@ -25,15 +25,8 @@ def picture() -> Snapshot:
             second = int(p.snapshot.listeners[1].address.rpartition(":")[2])
             assert Udp().ask(b"on the second", ("127.0.0.1", second))
             Udp().sendto(b"", p.at)
-            p.engine.look_at_flows(FlowQuery())
-            p.until(
-                lambda p: (
-                    p.snapshot.window is not None
-                    and p.listener.dropped
-                    and p.snapshot.totals.replies == 5
-                )
-            )
-            return p.snapshot
+            p.until(lambda p: p.listener.dropped and p.snapshot.totals.replies == 5)
+            return msgspec.structs.replace(p.snapshot, window=p.ask(Flows()))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +96,7 @@ def test_a_backend_that_is_down_or_drains_says_so_in_json() -> None:
         clients = [Udp() for _ in range(2)]
         for client in clients:
             client.ask(b"x", p.at)
-        p.engine.drain_backend("c", "b1", deadline_s=60, at_deadline="close")
+        p.drain("c", "b1", deadline_s=60, at_deadline="close")
         servers.kill(0)
         before = time.time()
         clients[0].sendto(b"in vain", p.at)
@@ -127,7 +120,7 @@ def test_the_totals_tell_of_probes() -> None:
     health = HealthSettings(probe="udp", send=b"ping", interval=60.0, timeout=60.0)
     with proxy(configuration(*(each.name for each in silent), health=health)) as p:
         p.until(lambda p: p.snapshot.totals.probes_in_flight == 3)
-        p.engine._clusters.checker.not_made = 7
+        p.engine.forwarding.clusters.checker.not_made = 7
         p.until(lambda p: p.snapshot.totals.probes_not_made == 7)
         last = p.stop()
     assert (last.totals.probes_in_flight, last.totals.probes_not_made) == (0, 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -13,7 +14,18 @@ from udplb.core.backend import Backend
 from udplb.core.flow import Flow
 from udplb.core.settings import BackendSettings, FlowTerms, HealthSettings
 from udplb.core.slab import Slab
-from udplb.engine.walk import LOOP_SHARE, SLICE_FLOWS, SLICE_S, pause_after, slices
+from udplb.engine.walk import (
+    LOOP_SHARE,
+    SLICE_FLOWS,
+    SLICE_S,
+    STEP_FLOWS,
+    Pace,
+    Steps,
+    Walk,
+    pause_after,
+    slices,
+    steps_over,
+)
 
 ADDRESS = Address(IPv4Address("192.0.2.1"), 53)
 BACKEND = Backend(BackendSettings(address=ADDRESS, name="b"), HealthSettings(), b"0")
@@ -40,25 +52,26 @@ def slab_of(count: int) -> Slab:
     return slab
 
 
-def flows_of(walk: Iterator[object]) -> list[int]:
+def flows_of(walk: Iterator[object], most: int = STEP_FLOWS) -> list[int]:
     found: list[int] = []
     for each in walk:
         assert isinstance(each, list)
-        assert 0 < len(each) <= SLICE_FLOWS
+        assert 0 < len(each) <= most
         found += [flow.id for flow in each if flow is not None]
     return found
 
 
 @pytest.mark.parametrize(
-    "count", [0, 1, SLICE_FLOWS - 1, SLICE_FLOWS, SLICE_FLOWS + 1, 5 * SLICE_FLOWS + 7]
+    "count", [0, 1, STEP_FLOWS - 1, STEP_FLOWS, STEP_FLOWS + 1, 5 * STEP_FLOWS + 7]
 )
 def test_every_place_is_visited_once_in_order(count: int) -> None:
-    assert flows_of(slices(slab_of(count))) == list(range(count))
+    assert flows_of(steps_over(slab_of(count))) == list(range(count))
+    assert flows_of(slices(slab_of(count)), SLICE_FLOWS) == list(range(count))
 
 
 def test_what_comes_behind_the_walk_is_still_met() -> None:
-    slab = slab_of(SLICE_FLOWS)
-    walk = slices(slab)
+    slab = slab_of(STEP_FLOWS)
+    walk = steps_over(slab)
     next(walk)
     late = flow(10_000)
     slab.add(late)
@@ -66,8 +79,8 @@ def test_what_comes_behind_the_walk_is_still_met() -> None:
 
 
 def test_a_slab_that_shrinks_ends_the_walk() -> None:
-    slab = slab_of(4 * SLICE_FLOWS)
-    walk = slices(slab)
+    slab = slab_of(4 * STEP_FLOWS)
+    walk = steps_over(slab)
     next(walk)
     for each in list(slab.places):
         assert each is not None
@@ -78,19 +91,98 @@ def test_a_slab_that_shrinks_ends_the_walk() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_who_stays_is_met_once_while_others_come_and_go(seed: int) -> None:
     chance = random.Random(seed)
-    slab = slab_of(3_000)
+    slab = slab_of(300)
     staying = {each for each in slab.places if each is not None and chance.random() < 0.5}
     serial, met = 10_000, []
-    for found in slices(slab):
+    for found in steps_over(slab):
         met += [each for each in found if each in staying]
         for each in list(slab.places):
             if each is not None and each not in staying and chance.random() < 0.2:
                 slab.remove(each)
-        for _ in range(chance.randrange(300)):
+        for _ in range(chance.randrange(30)):
             serial += 1
             slab.add(flow(serial))
     assert len(met) == len(set(met))
     assert set(met) == staying
+
+
+# Slices
+
+
+class Clock:
+    """A clock that every step moves by `cost_s`."""
+
+    def __init__(self, cost_s: float = 0.0) -> None:
+        self.now = 0.0
+        self.cost_s = cost_s
+
+    def __call__(self) -> float:
+        return self.now
+
+    def steps(self, count: int) -> Steps[str]:
+        for _ in range(count):
+            self.now += self.cost_s
+            yield 0.0
+        return "found"
+
+
+@pytest.mark.parametrize("cost_s", [0.000_001, 0.000_04, 0.000_25, SLICE_S / 2])
+def test_a_slice_ends_well_before_its_time_is_over(cost_s: float) -> None:
+    clock = Clock(cost_s)
+    walk = Walk(clock.steps(1_000))
+    while walk.found is None:
+        began = clock.now
+        pause = walk.slice(clock)
+        took = clock.now - began
+        assert took <= SLICE_S / 2 + cost_s <= SLICE_S
+        assert took <= pause * LOOP_SHARE
+    assert walk.found == "found"
+
+
+def test_a_slice_has_a_bound_where_time_does_not_pass() -> None:
+    clock = Clock()
+    walk = Walk(clock.steps(SLICE_FLOWS // STEP_FLOWS))
+    walk.slice(clock)
+    assert walk.found is None
+    walk.slice(clock)
+    assert walk.found == "found"
+
+
+def test_a_walk_that_rests_is_left_alone_for_so_long() -> None:
+    def resting() -> Steps[int]:
+        yield 0.0
+        yield 1.5
+        yield 0.000_001
+        return 7
+
+    clock = Clock()
+    walk = Walk(resting())
+    assert walk.slice(clock) == 1.5
+    assert walk.slice(clock) == pause_after(0.0), "never sooner than that"
+    assert walk.found is None
+    walk.slice(clock)
+    assert walk.found == 7
+
+
+def test_a_coroutine_sleeps_when_its_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    clock = Clock()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.now += seconds
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    async def walk() -> None:
+        pace = Pace(clock)
+        for _ in range(100):
+            clock.now += SLICE_S / 20
+            await pace.step()
+
+    asyncio.run(walk())
+    assert len(slept) in (9, 10), "every tenth step or so"
+    assert all(LOOP_SHARE * pause >= SLICE_S * 0.49 for pause in slept)
 
 
 @pytest.mark.parametrize("took_s", [0.0, 1e-6, 0.000_25, 0.001, 0.01])

@@ -22,6 +22,7 @@ class Backend:
         "flows",
         "health",
         "number",
+        "owed",
         "refusals",
         "removed",
         "replies",
@@ -64,8 +65,10 @@ class Backend:
         self.request_bytes = 0
         self.replies = 0
         self.reply_bytes = 0
+        self.owed = 0
+        """Replies that its flows wait for or had, where their `responses` is set."""
         self.answered = 0
-        """Replies that were owed, where `responses` is set; what comes beyond is not counted."""
+        """Replies that were owed and came; what comes beyond is not counted."""
         self.first_replies = 0
         """Flows that had a reply."""
         self.first_reply_s = 0.0
@@ -92,6 +95,16 @@ class Backend:
     def ready(self) -> bool:
         """Whether the operator lets it have new flows, be it up or down."""
         return self.weight > 0 and not self.draining and not self.removed
+
+    def is_called(self, word: str) -> bool:
+        """Whether `word` is its name or its address."""
+        return self.settings.is_called(word)
+
+    def settings_changed(self, settings: BackendSettings) -> None:
+        """The operator calls it or weighs it otherwise; its address stays."""
+        assert settings.address == self.settings.address
+        self.settings = settings
+        self.weight = settings.weight
 
     def __repr__(self) -> str:
         return f"Backend({self.name})"

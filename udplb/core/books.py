@@ -1,7 +1,7 @@
 """The books of one listener: where each of its flows stands, and how it moves from place to place.
 
 The manager decides, the books are kept here: every admission, undoing, leave and close passes
-through these five methods, so that nothing is counted in one place and forgotten in another.
+through these methods, so that nothing is counted in one place and forgotten in another.
 """
 
 from __future__ import annotations
@@ -57,10 +57,24 @@ class Books:
         backend, counters = flow.backend, self.counters
         backend.requests += count
         backend.request_bytes += size
+        if flow.terms.responses:
+            backend.owed += count * flow.terms.responses
         counters.requests += count
         counters.request_bytes += size
         if self._kept.switched_on:
             self._kept.keep(flow, train)
+        elif flow.kept:
+            self._kept.forget(flow)  # it is no longer the last
+
+    def take_back_requests(self, flow: Flow, count: int, size: int) -> None:
+        """So many client datagrams did not go out: they never were."""
+        backend, counters = flow.backend, self.counters
+        for counted in (flow, backend, counters):
+            counted.requests -= count
+            counted.request_bytes -= size
+        backend.owed -= count * flow.terms.responses
+        backend.unsent += count
+        self._kept.forget_last(flow)
 
     def move(self, flow: Flow, backend: Backend) -> None:
         """Pin a flow that was just admitted to another backend."""
@@ -93,6 +107,14 @@ class Books:
         self.leaving[flow.key] = flow
         self.deadlines.hasten(flow, now)
 
+    def let_leave(self, now: float, flow: Flow, reason: CloseReason, end_by: float) -> None:
+        """The same for a flow that may be leaving already: then it ends by `end_by`, too."""
+        if flow.state is State.CURRENT:
+            self.leave(now, flow, reason, end_by)
+        else:
+            flow.end_by = min(flow.end_by, end_by)
+            self.deadlines.hasten(flow, now)
+
     def close(self, flow: Flow, reason: CloseReason) -> CloseUpstream:
         """The end: out of all books, counted once."""
         table = self.current if flow.state is State.CURRENT else self.leaving
@@ -102,6 +124,10 @@ class Books:
         self._strike(flow)
         self.counters.closed[reason] += 1
         return CloseUpstream(flow, reason)
+
+    def flows(self) -> list[Flow]:
+        """All live flows, by their place: for few flows, or for tests."""
+        return [flow for flow in self.slab.places if flow is not None]
 
     def shrink(self) -> None:
         """Give back the memory of tables that once were large and are empty now."""
@@ -120,7 +146,7 @@ class Books:
     def check_invariants(self) -> None:
         """Raise AssertionError if the books disagree. For tests and simulation: it is slow."""
         counters = self.counters
-        flows = [flow for flow in self.slab.places if flow is not None]
+        flows = self.flows()
         current = {flow.key: flow for flow in flows if flow.state is State.CURRENT}
         leaving = [flow for flow in flows if flow.state is State.LEAVING]
         assert current == self.current, "the table holds exactly the current flows"

@@ -63,3 +63,17 @@ class Counters:
         """Flows that were refused, by reason."""
         self.succession_refused = 0
         """Client datagrams that a leaving flow carried on because its successor was refused."""
+
+    def add(self, other: Counters) -> None:
+        """Count what another listener has done as well."""
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for reason, count in other.closed.items():
+            self.closed[reason] += count
+        for reason_of_drop, count in other.dropped.items():
+            self.dropped[reason_of_drop] += count
+        for reason_of_drop, count in other.shed.items():
+            self.shed[reason_of_drop] += count
+
+
+_SUMS = tuple(name for name in Counters.__slots__ if name not in ("closed", "dropped", "shed"))

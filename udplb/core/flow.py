@@ -28,6 +28,9 @@ FlowKey = ClientAddress | tuple[ClientAddress, LocalAddress]
 
 NO_UPSTREAM = -1
 
+SAMPLE_MIN_S = 1.0
+"""Seconds over which a flow's rate is taken at least."""
+
 
 class State(Explained):
     """Where a flow is in its life."""
@@ -61,6 +64,9 @@ class Flow:
     """One virtual connection. Times are the core's `now` in seconds, counters only grow."""
 
     __slots__ = (
+        "_rate",
+        "_sampled",
+        "_sampled_at",
         "admitted_at",
         "backend",
         "client",
@@ -153,6 +159,7 @@ class Flow:
         """Its place in the line of deadlines."""
         self.upstream = NO_UPSTREAM
         """The shell's number for its upstream socket."""
+        self._sampled_at, self._sampled, self._rate = now, 0, 0.0
 
     def turn(self, step: Step) -> None:
         """Go to the next state of its life. A step that the life does not have is a bug."""
@@ -186,6 +193,23 @@ class Flow:
         if self.replies:
             idle = max(idle, self.last_reply_at + terms.back_timeout)
         return min(idle, self.admitted_at + terms.max_age) if terms.max_age else idle
+
+    def sampled(self, now: float) -> float:
+        """Datagrams per second, both ways, since somebody asked last.
+
+        If that is less than SAMPLE_MIN_S ago: what was found then. The first time it is the mean
+        since admission, of a young flow as if it were a second old.
+        """
+        datagrams = self.requests + self.replies
+        elapsed = now - self._sampled_at
+        if elapsed >= SAMPLE_MIN_S:
+            # Requests that the kernel refused were taken back.
+            self._rate = max(0, datagrams - self._sampled) / elapsed
+            self._sampled = datagrams
+            self._sampled_at = now
+        elif self._sampled_at == self.admitted_at:
+            return datagrams / SAMPLE_MIN_S
+        return self._rate
 
     def outlived(self, now: float) -> bool:
         """Whether it is older than `max_age`."""

@@ -237,13 +237,23 @@ class Health:
         if settings.probe != before.probe or settings.port != before.port:
             self._successes = self._failures = 0
             self._why.clear()
+            self.latency_s = self.probed_at = None
             if self._probes_fail:
                 self._probes_fail = False
                 self._settle(now, "its probe was changed")
+        if self.standing is Standing.EJECTED:
+            if self.refuses_since == inf:
+                if before.eject_below and not settings.eject_below:
+                    self._release(now, "eject_below was switched off")
+            elif not settings.passive:
+                self._release(now, "passive health was switched off")
         if not settings.passive:
             self.replied()
-            if self.standing is Standing.EJECTED and not settings.eject_below:
-                self._release(now, "passive health was switched off")
+
+    def replies_counted_anew(self) -> None:
+        """`responses` was changed: what a share says of the replies before is no longer true."""
+        self.answered_share = None
+        self._window_began_at = self._window_ended_at = None
 
     # How it changes
 

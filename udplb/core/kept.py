@@ -34,6 +34,10 @@ class KeptTrains:
         self.switched_on = switched_on
         """The cluster's `resend`."""
 
+    def has(self, flow: Flow) -> bool:
+        """Whether there is something of the flow that may be sent again."""
+        return self.switched_on and bool(flow.kept)
+
     def keep(self, flow: Flow, train: Train) -> None:
         """The flow sends this train; what it sent before is forgotten, unless it was refused."""
         size = train.size
@@ -89,14 +93,14 @@ class KeptTrains:
 
     def to_resend(self, now: float, flow: Flow) -> Train | None:
         """The last train, once, if it was sent a moment ago."""
-        if flow.resent or not flow.kept or now > flow.last_request_at + RESEND_WITHIN_S:
+        if flow.resent or not self.has(flow) or now > flow.last_request_at + RESEND_WITHIN_S:
             return None
         flow.resent = True
         return flow.kept[-1]
 
     def take(self, flow: Flow) -> Train | None:
         """All that is kept, as one train, for another backend."""
-        kept = flow.kept
+        kept = flow.kept if self.switched_on else ()
         self.forget(flow)
         return Train([run for train in kept for run in train.runs]) if kept else None
 

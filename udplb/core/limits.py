@@ -43,14 +43,32 @@ class TokenBucket:
         """Take one token; False if there is none."""
         if not self._rate:
             return True
-        if self._refilled_at is not None:
-            elapsed = max(0.0, now - self._refilled_at)
-            self._tokens = min(float(self._rate), self._tokens + elapsed * self._rate)
+        self._tokens = self._tokens_at(now)
         self._refilled_at = now
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0
         return True
+
+    def has_one(self, now: float) -> bool:
+        """Whether there is a token to take."""
+        return not self._rate or self._tokens_at(now) >= 1.0
+
+    def rate_changed(self, now: float, per_second: int) -> None:
+        """As full as before by the new measure: who had used it up has no second burst, and who
+        had not has all of it. Where there was no limit it is full."""
+        if per_second == self._rate:
+            return
+        share = self._tokens_at(now) / self._rate if self._rate else 1.0
+        self._rate = per_second
+        self._tokens = share * per_second
+        self._refilled_at = now
+
+    def _tokens_at(self, now: float) -> float:
+        if self._refilled_at is None:
+            return self._tokens
+        elapsed = max(0.0, now - self._refilled_at)
+        return min(float(self._rate), self._tokens + elapsed * self._rate)
 
     def give_back(self) -> None:
         """The token taken last was not needed."""
@@ -87,11 +105,17 @@ class OwnAddresses:
     these are. Loopback is always local.
     """
 
-    __slots__ = ("_exact", "_hosts", "_ports", "_wildcards")
+    __slots__ = ("_exact", "_ports", "_wildcards", "hosts")
 
     def __init__(
         self, listeners: Iterable[Address], hosts: Iterable[IPv4Address | IPv6Address] = ()
     ) -> None:
+        self.hosts = frozenset(hosts)
+        """This machine's addresses, as far as the shell has told."""
+        self.listeners_changed(listeners)
+
+    def listeners_changed(self, listeners: Iterable[Address]) -> None:
+        """Our listeners are now these."""
         listeners = tuple(listeners)
         self._ports = frozenset(address.port for address in listeners)
         self._exact = frozenset(address for address in listeners if not address.is_wildcard)
@@ -101,11 +125,10 @@ class OwnAddresses:
             if address.is_wildcard
             for version in ((4, 6) if address.ip.version == 6 else (4,))
         )
-        self._hosts = frozenset(hosts)
 
     def hosts_changed(self, hosts: Iterable[IPv4Address | IPv6Address]) -> None:
         """This machine's addresses are now these."""
-        self._hosts = frozenset(hosts)
+        self.hosts = frozenset(hosts)
 
     def __contains__(self, client: Address) -> bool:
         if client.port not in self._ports:
@@ -113,4 +136,4 @@ class OwnAddresses:
         if client in self._exact:
             return True
         on_wildcard = (client.ip.version, client.port) in self._wildcards
-        return on_wildcard and (client.ip.is_loopback or client.ip in self._hosts)
+        return on_wildcard and (client.ip.is_loopback or client.ip in self.hosts)

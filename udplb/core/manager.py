@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
+from udplb.core.address import Address
 from udplb.core.admission import Admission
-from udplb.core.backend import Backend
 from udplb.core.books import Books
 from udplb.core.cluster import Cluster
 from udplb.core.commands import (
@@ -38,12 +38,7 @@ from udplb.core.deadlines import TICKS_PER_SECOND
 from udplb.core.flow import ClientAddress, Flow, FlowKey, LocalAddress, State
 from udplb.core.kept import KeptTrains
 from udplb.core.limits import Capacity, OwnAddresses
-from udplb.core.notices import (
-    BackendWentDown,
-    DrainDeadlinePassed,
-    Notice,
-    SomeBackendCameUp,
-)
+from udplb.core.notices import Notice, SettingsChanged
 from udplb.core.reasons import CloseReason, DropReason
 from udplb.core.reception import Reception
 from udplb.core.settings import ListenerSettings
@@ -61,6 +56,10 @@ LOOK_AGAIN_S = 2 / TICKS_PER_SECOND
 
 _NEVER = -inf
 _NOTHING: Sequence[Command] = ()
+
+
+def _any(flow: Flow) -> bool:
+    return True
 
 
 class FlowManager:
@@ -85,7 +84,7 @@ class FlowManager:
         self._current = self._books.current
         self._deadlines = self._books.deadlines
         self._reception = Reception(cluster, capacity, self._admission, self._books, recent_drops)
-        self._sweeps = Sweeps(cluster)
+        self._sweeps = Sweeps(cluster, self._books)
         cluster.watchers.append(self)
 
     # Datagrams
@@ -184,9 +183,8 @@ class FlowManager:
     def upstream_lost(self, now: float, flow: Flow, train: Train) -> Sequence[Command]:
         """The train was not sent: the socket has no route any more, though a new one may have."""
         if not flow.live or now < flow.reopened_at + REOPEN_PAUSE_S:
-            flow.backend.unsent += train.count
             self.cluster.backend_refused(now, flow.backend)
-            if flow.kept and self._sweeps.will_move(flow):
+            if self._kept.has(flow) and self._sweeps.will_move(flow):
                 flow.refused = True
                 return _NOTHING
             return self.request_failed(now, flow, train.count, train.size, DropReason.UNREACHABLE)
@@ -201,7 +199,6 @@ class FlowManager:
         `sending`: that came out while the flow's last train was sent, so it is not about that.
         """
         flow.backend.refusals += 1
-        self.cluster.backend_refused(now, flow.backend)
         return self._met_refusal(now, flow, sending)
 
     def upstream_unreachable(
@@ -209,7 +206,6 @@ class FlowManager:
     ) -> Sequence[Command]:
         """Some host on the way answered an earlier datagram with unreachable."""
         flow.backend.unreachable += 1
-        self.cluster.backend_refused(now, flow.backend)
         return self._met_refusal(now, flow, sending)
 
     def upstream_was_silent(self, now: float, flow: Flow) -> Sequence[Command]:
@@ -224,11 +220,7 @@ class FlowManager:
         self, now: float, flow: Flow, count: int, size: int, reason: DropReason
     ) -> Sequence[Command]:
         """The kernel did not take `count` client datagrams of `size` bytes: they never were."""
-        for counted in (flow, flow.backend, self.counters):
-            counted.requests -= count
-            counted.request_bytes -= size
-        flow.backend.unsent += count
-        self._kept.forget_last(flow)
+        self._books.take_back_requests(flow, count, size)
         if flow.state is State.CURRENT:
             flow.left += count
         self._reception.drop(now, flow.client_address, reason, count)
@@ -264,8 +256,8 @@ class FlowManager:
         commands: list[Command] = []
         self._reception.round_began()
         moved: list[Flow] = []
-        budget = self._sweep(now, commands, moved, CLOSES_PER_FIRING)
         visits = VISITS_PER_FIRING
+        budget = self._sweeps.go_on(now, commands, moved, CLOSES_PER_FIRING, visits)
         while min(budget, visits) > 0 and (flow := self._deadlines.pop(now)) is not None:
             visits -= 1
             due = flow.due()
@@ -295,19 +287,50 @@ class FlowManager:
 
     # What operators do
 
+    def cluster_changed(self, now: float, cluster: Cluster, notice: Notice) -> None:
+        """Something happened to the cluster: flows may have to go."""
+        if isinstance(notice, SettingsChanged):
+            self._kept.switched_on = cluster.settings.resend
+        self._sweeps.cluster_changed(notice)
+
+    def settings_changed(self, now: float, settings: ListenerSettings) -> None:
+        """The operator set other limits; of the flows only those close that are denied now."""
+        before, self.settings = self.settings, settings
+        self._admission.settings_changed(now, settings)
+        if (settings.allow, settings.deny) != (before.allow, before.deny):
+            self.flows_ended(CloseReason.DENIED, self._is_denied)
+
+    def _is_denied(self, flow: Flow) -> bool:
+        return self._admission.denies(flow.client)
+
     def drain_began(self) -> None:
         """No new flows from now on; those that exist live to their end."""
         self._admission.draining = True
 
+    def listener_replaced(self, now: float, end_by: float) -> None:
+        """Another listener has its clients now: all flows are leaving, and end by `end_by`."""
+        self.drain_began()
+        self._sweeps.begin(Sweep(_any, CloseReason.LISTENER_REMOVED, end_by))
+
+    def listener_removed(self) -> None:
+        """The listener left the configuration: no new flows, and those that exist close."""
+        self.drain_began()
+        self.flows_ended(CloseReason.LISTENER_REMOVED, _any)
+
+    def withdraw(self) -> None:
+        """The last flow is gone, and the listener with it: hear no more of the cluster."""
+        self.cluster.watchers.remove(self)
+
     def flows_ended(self, reason: CloseReason, which: Callable[[Flow], bool]) -> None:
         """Every flow that `which` holds for is to close for `reason`, in slices."""
-        self._sweeps.begin(Sweep(which, reason, leave_by=None))
+        self._sweeps.begin(Sweep(which, reason))
 
-    def backend_removed(self, backend: Backend, end_by: float) -> None:
-        """The backend's flows are leaving; those that are left at `end_by` close then."""
-        self._sweeps.begin(
-            Sweep(lambda flow: flow.backend is backend, CloseReason.BACKEND_REMOVED, end_by)
-        )
+    def bar_reason(self, now: float, client: Address) -> DropReason | None:
+        """Why this client would get no flow if it came now; None: it would. Takes nothing."""
+        reason = self._admission.refusal(now, client)
+        if reason is None and not self.cluster.usable():
+            return DropReason.NO_BACKEND
+        return reason
 
     # Forwarding
 
@@ -343,32 +366,11 @@ class FlowManager:
             self._books.leave(now, flow, CloseReason.REQUESTS)
         return rest
 
-    # Backends that go down
-
-    def cluster_changed(self, now: float, cluster: Cluster, notice: Notice) -> None:
-        """Let the flows of a backend go, if it went down or its drain has lasted too long."""
-        match notice:
-            case BackendWentDown(backend=backend, another_up=True):
-                self._backend_is_down(backend)
-            case SomeBackendCameUp():
-                for backend in cluster.backends:
-                    if not backend.up:
-                        self._backend_is_down(backend)
-            case DrainDeadlinePassed(backend=backend, way=way):
-                self._sweeps.let_go(backend, CloseReason.DRAINED, way)
-            case _:
-                pass  # new flows follow by themselves, and live ones stay
-
-    def _backend_is_down(self, backend: Backend) -> None:
-        """It is down while another is up: do with its flows what the operator chose."""
-        on_backend_down = self.cluster.settings.on_backend_down
-        if on_backend_down == "move":
-            self._sweeps.let_go(backend, CloseReason.MOVED, "move")
-        elif on_backend_down == "close":
-            self._sweeps.let_go(backend, CloseReason.BACKEND_DOWN, "close")
+    # Backends that refuse
 
     def _met_refusal(self, now: float, flow: Flow, sending: bool) -> Sequence[Command]:
         """What the flow sent is lost, if nothing is done: send it again, here or elsewhere."""
+        self.cluster.backend_refused(now, flow.backend)
         flow.refused = True
         if flow.leave_reason is CloseReason.MOVED:
             commands: list[Command] = []
@@ -405,33 +407,12 @@ class FlowManager:
         counters.request_bytes -= train.size
         self._take_in(now, flow.key, flow.client_address, flow.local, train, commands)
 
-    # Many at once
-
-    def _sweep(self, now: float, commands: list[Command], moved: list[Flow], budget: int) -> int:
-        """Go on with the oldest sweep; returns what is left of the budget of closes and moves."""
-        visits = VISITS_PER_FIRING
-        while budget > 0 and visits > 0 and (sweep := self._sweeps.first) is not None:
-            before = sweep.visited
-            flows, finished = sweep.slice(self.slab, budget, visits)
-            visits -= sweep.visited - before
-            for flow in flows:
-                if sweep.leave_by is None:
-                    commands.append(self._books.close(flow, sweep.reason))
-                    continue
-                if flow.state is State.CURRENT:
-                    self._books.leave(now, flow, sweep.reason, sweep.leave_by)
-                else:
-                    flow.end_by = min(flow.end_by, sweep.leave_by)
-                    self._deadlines.hasten(flow, now)
-                if sweep.reason is CloseReason.MOVED:
-                    flow.leave_reason = sweep.reason  # for whatever reason it was leaving
-                    moved.append(flow)
-            budget -= len(flows)
-            if finished:
-                self._sweeps.first_ended()
-        return 0 if self._sweeps else budget
-
     def check_invariants(self) -> None:
         """Raise AssertionError if the books disagree. For tests and simulation: it is slow."""
         self._books.check_invariants()
         self.cluster.check_invariants()
+        self._admission.check_settings(self.settings)
+        assert self._kept.switched_on is self.cluster.settings.resend
+        if not self.sweeping:
+            self._sweeps.check_invariants()
+            assert not any(map(self._is_denied, self._books.flows()))

@@ -64,6 +64,10 @@ class BackendSettings:
     backup: bool = False
     state: BackendState = "active"
 
+    def is_called(self, word: str) -> bool:
+        """Whether `word` is its name or its address."""
+        return word == self.name or word == str(self.address)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSettings:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from udplb.core.address import Address, normal_ip
 from udplb.core.settings import ListenerSettings
@@ -30,8 +30,12 @@ class BoundSocket(NamedTuple):
     """Bytes that were granted; the kernel may grant less than was asked."""
 
 
-def bind_listener(settings: ListenerSettings) -> BoundSocket:
-    """Bind the listener's socket. Raises BindError."""
+Rivals = Callable[[int], Sequence[socket.socket]]
+"""The sockets of our own that hold a port."""
+
+
+def bind_listener(settings: ListenerSettings, rivals: Rivals = lambda port: ()) -> BoundSocket:
+    """Bind the listener's socket, also on a port that only `rivals` hold. Raises BindError."""
     address = settings.address
     family = socket.AF_INET if address.ip.version == 4 else socket.AF_INET6
     try:
@@ -46,7 +50,7 @@ def bind_listener(settings: ListenerSettings) -> BoundSocket:
         if address.is_wildcard:
             _ask_for_local_address(sock)
         granted = kernel.grow_receive_buffer(sock, settings.receive_buffer)
-        sock.bind(scoped((address.host, address.port)))
+        _bind(sock, scoped((address.host, address.port)), rivals(address.port))
     except OSError as error:
         sock.close()
         raise BindError(_advice(settings, error)) from None
@@ -54,6 +58,34 @@ def bind_listener(settings: ListenerSettings) -> BoundSocket:
     return BoundSocket(
         sock, Address(address.ip if address.port else normal_ip(host), port), granted
     )
+
+
+def hand_over(settings: ListenerSettings, bound: BoundSocket) -> BoundSocket:
+    """The same socket once more, for the listener that has it next. Raises BindError."""
+    try:
+        return bound._replace(sock=bound.sock.dup())
+    except OSError as error:
+        raise BindError(_advice(settings, error)) from None
+
+
+def _bind(sock: socket.socket, address: tuple[Any, ...], rivals: Sequence[socket.socket]) -> None:
+    """Bind exclusively; where only sockets of our own are in the way, beside them (KERNEL.md 19).
+
+    They share the port for the length of the bind alone: afterwards nobody else can join.
+    """
+    try:
+        sock.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not rivals or not kernel.LINUX:
+            raise
+        everybody = (sock, *rivals)
+        try:
+            for each in everybody:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(address)
+        finally:
+            for each in everybody:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
 
 def _ask_for_local_address(sock: socket.socket) -> None:

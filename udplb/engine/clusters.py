@@ -11,21 +11,21 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 
+from udplb.config.rivals import address_meant
 from udplb.core import notices
 from udplb.core.backend import Backend
 from udplb.core.cluster import Cluster
+from udplb.core.preparation import Preparation
 from udplb.core.settings import AtDeadline, ClusterSettings
-from udplb.engine import events
 from udplb.engine.events import EventBus
 from udplb.engine.forecasts import Forecasts
 from udplb.engine.listener import Listener
 from udplb.engine.probes.checker import HealthChecker
-from udplb.engine.retelling import full_name, place_of, retell
-from udplb.engine.snapshot import ClusterSnapshot, picture_of_cluster
+from udplb.engine.retelling import retell
+from udplb.engine.snapshot import ClusterSnapshot, pictures_of_cluster
 
 TICK_S = 0.25
 """Between two looks at ejections, drains and answered shares."""
-BUILD_STEPS = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -38,25 +38,24 @@ class Clusters:
         loop: AbstractEventLoop,
         clock: Callable[[], float],
         bus: EventBus,
-        settings: Iterable[ClusterSettings],
+        listeners: Sequence[Listener],
+        arm: Callable[[float, Listener], None],
         *,
-        seed: bytes,
         probe_ports: Sequence[int],
     ) -> None:
+        """`listeners` are all that have flows, now and whenever one looks; `arm` sets the timer of
+        one anew."""
         self._loop = loop
         self._now = clock
         self._bus = bus
-        self._clusters = {each.name: Cluster(each, seed) for each in settings}
-        self._listeners: Sequence[Listener] = ()
-        self._arm: Callable[[float, Listener], None] = lambda now, listener: None
+        self._clusters: dict[str, Cluster] = {}
+        self._listeners = listeners
+        self._arm = arm
         self._forecasts = Forecasts()
         self._forecasting = False
-        self._held: list[notices.Notice] | None = None
-        """What waits to be told until something else was."""
+        self._stopped = False
         self.checker = HealthChecker(loop, clock, ports=probe_ports)
-        for cluster in self:
-            while not cluster.build(BUILD_STEPS):
-                pass
+        self._tick()
 
     def __getitem__(self, name: str) -> Cluster:
         return self._clusters[name]
@@ -64,20 +63,48 @@ class Clusters:
     def __iter__(self) -> Iterator[Cluster]:
         return iter(self._clusters.values())
 
-    def start(self, listeners: Sequence[Listener], arm: Callable[[float, Listener], None]) -> None:
-        """Begin to probe and to watch; `arm` sets the timer of a listener anew."""
-        self._listeners = listeners
-        self._arm = arm
-        for cluster in self:
-            cluster.watchers.append(self)
+    def get(self, name: str) -> Cluster | None:
+        """The cluster of this name, if there is one."""
+        return self._clusters.get(name)
+
+    def change(
+        self,
+        now: float,
+        wanted: Sequence[ClusterSettings],
+        prepared: Iterable[tuple[Cluster, Preparation]],
+        end_by: float,
+    ) -> list[Backend]:
+        """From now on there are these clusters, in this order; those that are new or change are
+        prepared. The backends that left, whose flows end by `end_by`."""
+        before = [(cluster, backend) for cluster in self for backend in cluster.backends]
+        changed: list[Cluster] = []
+        for cluster, preparation in prepared:
+            if cluster.name not in self._clusters:
+                cluster.watchers.append(self)
+            self._clusters[cluster.name] = cluster
+            cluster.settings_changed(now, preparation, end_by)
+            changed.append(cluster)
+        left = self._clusters
+        self._clusters = {settings.name: left.pop(settings.name) for settings in wanted}
+        for cluster in left.values():
+            self._leave(cluster)
+        for cluster in changed:
             self.checker.follow(cluster)
-        self._tick()
+        return [b for cluster, b in before if b.removed or cluster.name not in self._clusters]
+
+    def _leave(self, cluster: Cluster) -> None:
+        """The cluster left the configuration; its flows belong to listeners that leave, too."""
+        self.checker.forget(cluster)
+        cluster.watchers.remove(self)
 
     def stop(self) -> None:
-        """End all probes."""
+        """End all probes; time stands still."""
+        self._stopped = True
         self.checker.stop()
 
     def _tick(self) -> None:
+        if self._stopped:
+            return
         now = self._now()
         for cluster in self:
             cluster.time_passed(now)
@@ -89,54 +116,15 @@ class Clusters:
         self, cluster: str, backend: str, deadline_s: float | None, way: AtDeadline | None
     ) -> None:
         """No new flows on this backend, from now on; it is called by its name or its address."""
-        draining, now = self._backend(cluster, backend), self._now()
-        if draining is None:
-            return
-        deadline = inf if deadline_s is None else deadline_s
-        flows = draining.flows
-        held: list[notices.Notice] = []
-        self._held = held  # an empty backend is drained at once, and that is told second
-        self[cluster].drain_began(now, draining, deadline, way)
-        self._held = None
-        assert draining.drain is not None
-        _log.info(
-            "%s drains, with %d flows%s",
-            full_name(self[cluster], draining),
-            flows,
-            "" if deadline_s is None else f"; after {deadline_s:g} s they {draining.drain.way}",
-        )
-        self._bus.publish(
-            events.BackendDrainBegan(
-                at=self._bus.now(),
-                **place_of(self[cluster], draining),
-                flows=flows,
-                deadline_s=deadline_s,
-                way=draining.drain.way,
-            )
-        )
-        for notice in held:
-            self.cluster_changed(now, self[cluster], notice)
-        if not self._forecasting:
-            self._forecasting = True
-            self._forecast()
-
-    def undrain(self, cluster: str, backend: str) -> None:
-        """New flows on this backend again."""
-        draining = self._backend(cluster, backend)
-        if draining is None or not draining.draining:
-            return
-        self[cluster].drain_ended(self._now(), draining)
-        _log.info("%s no longer drains", full_name(self[cluster], draining))
-        self._bus.publish(
-            events.BackendDrainEnded(
-                at=self._bus.now(),
-                **place_of(self[cluster], draining),
-            )
-        )
+        found = self._backend(cluster, backend)
+        if found is not None:
+            deadline = inf if deadline_s is None else deadline_s
+            self[cluster].drain_began(self._now(), found, deadline, way)
 
     def _backend(self, cluster: str, backend: str) -> Backend | None:
+        address = address_meant(backend)
         for each in self._clusters[cluster].backends if cluster in self._clusters else ():
-            if backend in (each.name, str(each.address)):
+            if each.is_called(backend) or each.address == address:
                 return each
         return None
 
@@ -154,19 +142,27 @@ class Clusters:
 
     def cluster_changed(self, now: float, cluster: Cluster, notice: notices.Notice) -> None:
         """A cluster tells what happened to it: pass it on."""
-        if self._held is not None:
-            self._held.append(notice)
-            return
         told = retell(self._bus.now(), cluster, notice)
-        _log.log(told.level, "%s", told.line)
-        self._bus.publish(told.event)
+        if told is not None:
+            _log.log(told.level, "%s", told.line)
+            self._bus.publish(told.event)
+        if isinstance(notice, notices.BackendDrainBegan) and not self._forecasting:
+            self._forecasting = True
+            self._loop.call_soon(self._forecast)
         for listener in self._listeners:
             if listener.manager.cluster is cluster:
                 self._arm(now, listener)
 
+    def be_told_last(self, cluster: Cluster) -> None:
+        """Another manager watches the cluster. All of them are told before us: what they then have
+        to do, their timers are set for."""
+        cluster.watchers.remove(self)
+        cluster.watchers.append(self)
+
     # Pictures
 
-    def pictures(self, now: float) -> tuple[ClusterSnapshot, ...]:
-        """A picture of each, in the order of the configuration."""
+    def pictures(self, now: float) -> Iterator[ClusterSnapshot | None]:
+        """A picture of each, in the order of the configuration; None where a pause is welcome."""
         epoch = self._bus.now() - now
-        return tuple(picture_of_cluster(each, now, epoch, self._forecasts.latest) for each in self)
+        for cluster in tuple(self):
+            yield from pictures_of_cluster(cluster, now, epoch, self._forecasts.latest)

@@ -6,6 +6,7 @@ closed at its end, so that no event of the round can mean another flow's new soc
 
 from __future__ import annotations
 
+import socket
 from asyncio import AbstractEventLoop, Handle
 from collections.abc import Callable, Sequence
 from math import inf
@@ -71,8 +72,8 @@ class Datapath:
         self._armed: dict[Listener, tuple[float, Handle]] = {}
         self._poller = new_poller()
         self.flow_watcher: FlowWatcher | None = None
-        self.upstream_kernel_drops = 0
-        """Replies that the kernel dropped before upstream sockets that are closed by now."""
+        self.kernel_drops_of_closed = 0
+        """Datagrams that the kernel dropped before sockets that are closed by now."""
         loop.add_reader(self._poller.fileno(), self.upstreams_ready)
 
     # Listeners
@@ -89,6 +90,13 @@ class Datapath:
                 self._loop.remove_writer(fd)
 
         listener.writable_watched_by(watch_writable)
+        if listener.has_postponed:  # by the one who read this socket before
+            self._go_on(listener)
+
+    def stop_reading(self, listener: Listener) -> None:
+        """Read this listener's socket no more; its flows go on."""
+        listener.reads = False
+        self._loop.remove_reader(listener.sock.fileno())
 
     def retire(self, listener: Listener) -> None:
         """Stop serving this listener, whose flows are closed, and close its socket."""
@@ -98,6 +106,8 @@ class Datapath:
         _, timer = self._armed.pop(listener, (inf, None))
         if timer is not None:
             timer.cancel()
+        self.kernel_drops_of_closed += listener.receive_queue.drops
+        listener.writable_watched_by(lambda _: None)  # what watches knows the listener: a cycle
         listener.sock.close()
 
     def end_flows(self, listener: Listener) -> None:
@@ -373,7 +383,7 @@ class Datapath:
         """The round is over: close what was taken out of use in it."""
         for upstream in self._closing:
             self._poller.forget(upstream.fd)
-            self.upstream_kernel_drops += kernel.receive_queue(upstream.sock).drops
+            self.kernel_drops_of_closed += kernel.receive_queue(upstream.sock).drops
             self._release(now, upstream)
         self._closing.clear()
 
@@ -383,6 +393,10 @@ class Datapath:
         if upstream.port is not None:
             self._ports.release(family_of(upstream.backend), upstream.port)
             self._ports.give_back(upstream.backend, upstream.port, now)
+
+    def sockets_on(self, port: int) -> list[socket.socket]:
+        """The upstream sockets that are bound to this local port."""
+        return [each.sock for each in self._upstreams.values() if each.port == port]
 
     def shrink(self) -> None:
         """Give back the memory of tables that once were large and are empty now."""

@@ -52,21 +52,23 @@ class DrainBegan(Event, frozen=True, kw_only=True):
     deadline_s: float
 
 
-class BackendWentDown(Event, frozen=True, kw_only=True):
-    """New flows avoid the backend while another is up."""
+class BackendEvent(Event, frozen=True, kw_only=True):
+    """Something that happened to a backend."""
 
     cluster: str
     backend: str
     address: str
+
+
+class BackendWentDown(BackendEvent, frozen=True, kw_only=True):
+    """New flows avoid the backend while another is up."""
+
     reason: str
 
 
-class BackendCameUp(Event, frozen=True, kw_only=True):
+class BackendCameUp(BackendEvent, frozen=True, kw_only=True):
     """The backend takes new flows again."""
 
-    cluster: str
-    backend: str
-    address: str
     reason: str
 
 
@@ -84,12 +86,9 @@ class ClusterCameUp(Event, frozen=True, kw_only=True):
     cluster: str
 
 
-class BackendDrainBegan(Event, frozen=True, kw_only=True):
+class BackendDrainBegan(BackendEvent, frozen=True, kw_only=True):
     """The backend takes no new flows; those that it has live to their end, or to the deadline."""
 
-    cluster: str
-    backend: str
-    address: str
     flows: int
     deadline_s: float | None
     """Seconds from now; None: as long as it takes."""
@@ -97,31 +96,56 @@ class BackendDrainBegan(Event, frozen=True, kw_only=True):
     """What happens to the flows that are left then: move or close."""
 
 
-class BackendDrainExpired(Event, frozen=True, kw_only=True):
+class BackendDrainExpired(BackendEvent, frozen=True, kw_only=True):
     """A drain's deadline has passed; what is left moves or closes now."""
 
-    cluster: str
-    backend: str
-    address: str
     flows: int
     way: str
 
 
-class BackendDrained(Event, frozen=True, kw_only=True):
+class BackendDrained(BackendEvent, frozen=True, kw_only=True):
     """The last flow of a draining backend is gone."""
 
-    cluster: str
-    backend: str
-    address: str
     took_s: float
 
 
-class BackendDrainEnded(Event, frozen=True, kw_only=True):
+class BackendDrainEnded(BackendEvent, frozen=True, kw_only=True):
     """The operator wants new flows on the backend again."""
 
-    cluster: str
-    backend: str
-    address: str
+
+class ConfigurationChanged(Event, frozen=True, kw_only=True):
+    """Another configuration is in force."""
+
+    generation: int
+    why: str
+    """Who or what brought it: the file was saved, SIGHUP, an operator, ..."""
+    sentences: tuple[str, ...]
+    """A sentence for each change; none where the file says the same in other words."""
+
+
+class ConfigurationRejected(Event, frozen=True, kw_only=True):
+    """The file was read again and is not applied; the configuration in force stays."""
+
+    problems: tuple[str, ...]
+    """FILE:LINE: key: message, for each mistake."""
+
+
+class ConfigurationSaved(Event, frozen=True, kw_only=True):
+    """What operators had changed stands in the file now."""
+
+    file: str
+    sentences: tuple[str, ...]
+
+
+class OperatorActed(Event, frozen=True, kw_only=True):
+    """Somebody asked for a change, through the control socket or at a console."""
+
+    who: str
+    command: str
+    """The same as a command line."""
+    result: str
+    """What came of it, or why it was refused."""
+    done: bool
 
 
 class FlowAdmitted(Event, frozen=True, kw_only=True):

@@ -51,6 +51,11 @@ class Inlet(ABC):
         self.coalesces = coalescing and wildcard and switch_coalescing_on(sock)
         """UDP_GRO is on. A wildcard socket needs control messages anyway: from the start."""
 
+    def inherit(self, predecessor: Inlet) -> None:
+        """Another inlet has read this socket: UDP_GRO, once on, cannot be switched off again."""
+        self.coalesces = self.coalesces or predecessor.coalesces
+        self._coalescing = self._coalescing and not self.coalesces
+
     def receive(self) -> list[Arrival]:
         """One round: what the socket holds, as trains in the order of their first datagrams.
 

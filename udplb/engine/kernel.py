@@ -79,6 +79,24 @@ def receive_queue(sock: socket.socket) -> ReceiveQueue:
     return ReceiveQueue(fields[_MEMINFO_RECEIVE_QUEUED], fields[_MEMINFO_DROPS])
 
 
+def receive_nothing_more(sock: socket.socket) -> bool:
+    """Let the bound socket get no more datagrams, but keep those that wait, and send as before.
+
+    A connected UDP socket gets what its peer sends and nothing else: here its peer is itself. It
+    may still send to anybody, on Linux; False elsewhere, where nothing was done.
+    """
+    if not LINUX:
+        return False
+    host, port = sock.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if sock.family == socket.AF_INET else "::1"
+    try:
+        sock.connect((host, port, *sock.getsockname()[2:]))
+    except OSError:
+        return False
+    return True
+
+
 def grow_receive_buffer(sock: socket.socket, size: int) -> int:
     """Ask for a receive buffer of `size` bytes; the bytes that were granted.
 

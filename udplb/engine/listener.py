@@ -13,11 +13,14 @@ from udplb.core.commands import Command, Postpone
 from udplb.core.flow import ClientAddress, LocalAddress
 from udplb.core.manager import FlowManager
 from udplb.core.reasons import DropReason
+from udplb.core.settings import ListenerSettings
 from udplb.core.train import Train
+from udplb.engine import kernel
 from udplb.engine.binding import BoundSocket
 from udplb.engine.egress import LISTENER_BYTES_MAX, LISTENER_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS
 from udplb.engine.inlet import Inlets
+from udplb.engine.kernel import ReceiveQueue
 from udplb.engine.outlet import Trouble
 from udplb.engine.upstream import Upstream
 
@@ -38,21 +41,64 @@ class Listener:
         self.receive_buffer = bound.receive_buffer
         self.manager = manager
         self._carry_out = carry_out
+        self.settings = manager.settings
         self._max_size = manager.settings.max_datagram_size
         self._inlet = inlets.inlet(bound.sock, wildcard=bound.address.is_wildcard)
         self.egress: EgressQueue[Upstream] = EgressQueue(LISTENER_TRAINS_MAX, LISTENER_BYTES_MAX)
         self._postponed: deque[Postpone] = deque()
+        self.reads = True
+        """Nobody else reads its socket, and it has not left the configuration."""
+        self._handed_over = False
         self._watch_writable: Callable[[bool], None] = lambda _: None
 
     @property
     def name(self) -> str:
         """Its name in the configuration."""
-        return self.manager.settings.name
+        return self.settings.name
+
+    @property
+    def bound(self) -> BoundSocket:
+        """Its socket."""
+        return BoundSocket(self.sock, self.address, self.receive_buffer)
+
+    @property
+    def receive_queue(self) -> ReceiveQueue:
+        """What waits in its socket, and was lost before it; zeros once that is another's."""
+        return ReceiveQueue(0, 0) if self._handed_over else kernel.receive_queue(self.sock)
 
     @property
     def coalesces(self) -> bool:
         """Whether UDP_GRO is on."""
         return self._inlet.coalesces
+
+    @property
+    def has_postponed(self) -> bool:
+        """Whether trains wait for its next round."""
+        return bool(self._postponed)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether datagrams wait that were not handed on, as far as the system tells."""
+        return self.has_postponed or self.receive_queue.queued > 0
+
+    def settings_changed(self, now: float, settings: ListenerSettings) -> None:
+        """Its settings are now these; name, address and cluster are what they were."""
+        self._fit_receive_buffer(self.settings.receive_buffer, settings.receive_buffer)
+        self.settings = settings
+        self._max_size = settings.max_datagram_size
+        self.manager.settings_changed(now, settings)
+
+    def take_over(self, predecessor: Listener) -> None:
+        """Read from now on what `predecessor` has read so far, from the same socket."""
+        self._inlet.inherit(predecessor._inlet)
+        self._fit_receive_buffer(predecessor.settings.receive_buffer, self.settings.receive_buffer)
+        predecessor._handed_over = True
+        self._postponed.extend(predecessor._postponed)
+        predecessor._postponed.clear()
+
+    def _fit_receive_buffer(self, before: int, size: int) -> None:
+        if size != before:
+            self.receive_buffer = kernel.grow_receive_buffer(self.sock, size)
 
     def writable_watched_by(self, watch: Callable[[bool], None]) -> None:
         """`watch` asks the loop to call `flush` when the socket has room, or no longer to."""
@@ -65,6 +111,8 @@ class Listener:
         self.manager.round_began()
         if self._postponed:
             self._hand_on_postponed(now)
+            return
+        if not self.reads:
             return
         try:
             arrivals = self._inlet.receive()

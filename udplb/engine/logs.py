@@ -68,6 +68,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+def change_log_level(level: LogLevel) -> None:
+    """Log from this level on."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def start_logging(level: LogLevel, style: LogFormat) -> QueueListener:
     """Log to standard error from now on; `stop` of what is returned writes what is left."""
     lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)

@@ -40,6 +40,9 @@ class Losses:
         lines = []
         for subject, count, what in _losses(snapshot):
             told_at, told = self._told.get(subject, (None, 0))
+            if told_at is not None and count < told:
+                told = 0  # whoever counted is gone, and another has its name
+                self._told[subject] = (told_at, told)
             if count == told or (told_at is not None and snapshot.at < told_at + REPEAT_S):
                 continue
             self._told[subject] = (snapshot.at, count)

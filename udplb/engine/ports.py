@@ -118,6 +118,7 @@ class Ports:
         self._rest_s = rest_s
         self._pools: dict[SocketAddress, _Pool] = {}
         self._held: dict[tuple[int, int], int] = {}
+        self._reserved: frozenset[int] = frozenset()
         self._random = random.Random()
 
     def take(self, backend: SocketAddress, now: float) -> int | None:
@@ -125,10 +126,29 @@ class Ports:
         pool = self._pools.get(backend)
         if pool is None:
             pool = self._pools[backend] = _Pool()
-        if pool.cursor < len(self._order):
+        while pool.cursor < len(self._order):
             pool.cursor += 1
-            return self._order[pool.cursor - 1]
-        return pool.pop(now - self._rest_s, self._random)
+            port = self._order[pool.cursor - 1]
+            if port not in self._reserved:
+                return port
+        passed_over = []
+        while (rested := pool.pop(now - self._rest_s, self._random)) in self._reserved:
+            passed_over.append(rested)
+        for port in passed_over:
+            pool.append(port, now)  # its turn comes when the listener is gone
+        return rested
+
+    def reserve(self, ports: Iterable[int]) -> None:
+        """From now on listeners have these ports; upstream sockets get others."""
+        self._reserved = frozenset(ports)
+
+    def rest_changed(self, rest_s: float) -> None:
+        """Ports rest for so long from now on, in seconds; those that rest already, too."""
+        self._rest_s = rest_s
+
+    def forget(self, backend: SocketAddress) -> None:
+        """The backend is gone, and all its flows: so are its ports, once they have rested."""
+        self._pools.pop(backend, None)
 
     def give_back(self, backend: SocketAddress, port: int, now: float) -> None:
         """The port's socket is closed, or somebody else held the port: let it rest."""

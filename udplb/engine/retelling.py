@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from typing import NamedTuple, assert_never
 
 from udplb.core import notices
@@ -20,8 +21,8 @@ class Told(NamedTuple):
     line: str
 
 
-def retell(at: float, cluster: Cluster, notice: notices.Notice) -> Told:
-    """The notice, told at `at` seconds since the epoch."""
+def retell(at: float, cluster: Cluster, notice: notices.Notice) -> Told | None:
+    """The notice, told at `at` seconds since the epoch; None: whoever brought it tells of it."""
     # By keyword: see datapath.carry_out.
     match notice:
         case notices.BackendWentDown(backend=backend):
@@ -33,12 +34,20 @@ def retell(at: float, cluster: Cluster, notice: notices.Notice) -> Told:
         case notices.SomeBackendCameUp():
             line = f"cluster {cluster.name}: a backend is up again"
             return Told(events.ClusterCameUp(at=at, cluster=cluster.name), logging.INFO, line)
+        case notices.BackendDrainBegan(backend=backend, deadline_s=deadline_s):
+            return _drain_began(at, cluster, backend, deadline_s)
         case notices.DrainDeadlinePassed(backend=backend, way=way):
             return _drain_expired(at, cluster, backend, way)
         case notices.BackendDrained(backend=backend, took_s=took_s):
             event = events.BackendDrained(at=at, took_s=took_s, **place_of(cluster, backend))
             line = f"{full_name(cluster, backend)} is drained, after {took_s:.1f} s"
             return Told(event, logging.INFO, line)
+        case notices.BackendDrainEnded(backend=backend):
+            ended = events.BackendDrainEnded(at=at, **place_of(cluster, backend))
+            line = f"{full_name(cluster, backend)} no longer drains"
+            return Told(ended, logging.INFO, line)
+        case notices.BackendsRemoved() | notices.SettingsChanged():
+            return None  # the change of the configuration is told as a whole
         case _:
             assert_never(notice)
 
@@ -78,6 +87,22 @@ def _all_went_down(at: float, cluster: Cluster) -> Told:
         f"cluster {cluster.name}: {who}; new flows are {what}"
         f" (fail_open = {str(fail_open).lower()})",
     )
+
+
+def _drain_began(at: float, cluster: Cluster, backend: Backend, deadline_s: float) -> Told:
+    assert backend.drain is not None
+    flows, way = backend.flows, backend.drain.way
+    event = events.BackendDrainBegan(
+        at=at,
+        flows=flows,
+        deadline_s=None if deadline_s == inf else deadline_s,
+        way=way,
+        **place_of(cluster, backend),
+    )
+    line = f"{full_name(cluster, backend)} drains, with {flows} flows"
+    if deadline_s != inf:
+        line += f"; after {deadline_s:g} s they {way}"
+    return Told(event, logging.INFO, line)
 
 
 def _drain_expired(at: float, cluster: Cluster, backend: Backend, way: str) -> Told:

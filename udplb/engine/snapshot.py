@@ -5,7 +5,7 @@ They replace each other; whoever is slow sees the latest and delays nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import TypeVar
 
@@ -18,8 +18,10 @@ from udplb.core.drain import Drain
 from udplb.core.flow import Flow
 from udplb.core.forecast import Forecast
 from udplb.core.reasons import Explained
-from udplb.engine import kernel
 from udplb.engine.listener import Listener
+
+BACKENDS_PER_SLICE = 64
+"""Of a picture: a third of a millisecond."""
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +133,9 @@ class FlowRow(Traffic, frozen=True, kw_only=True):
     idle_s: float
     first_reply_s: float | None
     """From admission to the first reply; None before it."""
+    rate: float
+    """Datagrams a second, both ways: since the last look at it, or since its admission where
+    nobody has looked for long. A ranking by rates looks twice."""
 
 
 class FlowWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,7 +231,7 @@ def _traffic(counted: Counters | Backend | Flow) -> dict[str, int]:
 def picture_of_listener(listener: Listener) -> ListenerSnapshot:
     """What the listener has done, and what waits before it."""
     manager, counters = listener.manager, listener.manager.counters
-    waiting = kernel.receive_queue(listener.sock)
+    waiting = listener.receive_queue
     return ListenerSnapshot(
         name=listener.name,
         address=str(listener.address),
@@ -246,24 +251,30 @@ def picture_of_listener(listener: Listener) -> ListenerSnapshot:
     )
 
 
-def picture_of_cluster(
+def pictures_of_cluster(
     cluster: Cluster, now: float, epoch: float, forecasts: Mapping[Backend, Forecast]
-) -> ClusterSnapshot:
-    """The cluster's backends in the order of the configuration.
+) -> Iterator[ClusterSnapshot | None]:
+    """The cluster with its backends in the order of the configuration, behind pauses (None).
 
     `epoch` is the time of day at which the engine's clock was 0.
     """
+    backends: list[BackendSnapshot] = []
+    configured = cluster.backends  # a change replaces the list; this picture is of the old one
+    for start in range(0, len(configured), BACKENDS_PER_SLICE):
+        if start:
+            yield None
+        backends += (
+            _picture_of_backend(cluster.name, backend, now, epoch, forecasts.get(backend))
+            for backend in configured[start : start + BACKENDS_PER_SLICE]
+        )
     health = cluster.settings.health
-    return ClusterSnapshot(
+    yield ClusterSnapshot(
         name=cluster.name,
         balance=cluster.settings.balance,
         probe=health.probe,
         all_down=cluster.all_down,
         fail_open=health.fail_open,
-        backends=tuple(
-            _picture_of_backend(cluster.name, backend, now, epoch, forecasts.get(backend))
-            for backend in cluster.backends
-        ),
+        backends=tuple(backends),
     )
 
 
@@ -328,33 +339,43 @@ def picture_of_flow(flow: Flow, listener: str, now: float) -> FlowRow:
         age_s=now - flow.admitted_at,
         idle_s=now - max(flow.last_request_at, flow.last_reply_at),
         first_reply_s=None if first is None else first - flow.admitted_at,
+        rate=flow.sampled(now),
         flows=1,
         admitted=1,
         **_traffic(flow),
     )
 
 
+def _dropped(listener: ListenerSnapshot) -> int:
+    return sum(listener.dropped.values())
+
+
+def _shed(listener: ListenerSnapshot) -> int:
+    return sum(listener.shed.values())
+
+
 def totals_of(
     listeners: Iterable[ListenerSnapshot],
+    gone: Counters,
     *,
-    upstream_kernel_drops: int,
+    kernel_drops_of_closed: int,
     max_flows: int,
     events_lost: int,
     probes_in_flight: int,
     probes_not_made: int,
 ) -> Totals:
-    """The sums over all listeners."""
+    """The sums over all listeners; `gone` is what those did that are no more."""
     listeners = tuple(listeners)
     return Totals(
-        requests=sum(each.requests for each in listeners),
-        request_bytes=sum(each.request_bytes for each in listeners),
-        replies=sum(each.replies for each in listeners),
-        reply_bytes=sum(each.reply_bytes for each in listeners),
+        requests=gone.requests + sum(each.requests for each in listeners),
+        request_bytes=gone.request_bytes + sum(each.request_bytes for each in listeners),
+        replies=gone.replies + sum(each.replies for each in listeners),
+        reply_bytes=gone.reply_bytes + sum(each.reply_bytes for each in listeners),
         flows=sum(each.flows for each in listeners),
-        admitted=sum(each.admitted for each in listeners),
-        dropped=sum(sum(each.dropped.values()) for each in listeners),
-        shed=sum(sum(each.shed.values()) for each in listeners),
-        kernel_drops=sum(each.kernel_drops for each in listeners) + upstream_kernel_drops,
+        admitted=gone.admitted + sum(each.admitted for each in listeners),
+        dropped=sum(map(_dropped, listeners)) + sum(gone.dropped.values()),
+        shed=sum(map(_shed, listeners)) + sum(gone.shed.values()),
+        kernel_drops=sum(each.kernel_drops for each in listeners) + kernel_drops_of_closed,
         max_flows=max_flows,
         events_lost=events_lost,
         probes_in_flight=probes_in_flight,

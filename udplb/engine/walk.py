@@ -1,25 +1,95 @@
-"""Walks over all flows of a listener: by slab index, in slices that no datagram notices."""
+"""Walks over all flows: by slab index, in small steps, in slices that no datagram notices.
+
+A walk is a generator that yields after every step. `Walk` takes steps until a slice is over, and
+says how long the loop is to be left alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from udplb.core.flow import Flow
 from udplb.core.slab import Slab
 
-SLICE_FLOWS = 512
-"""Flows that one slice visits: well below 1 ms."""
+STEP_FLOWS = 32
+"""Flows that one step visits: a fraction of a slice, whatever is asked of each."""
+SLICE_FLOWS = 2_048
+"""Flows that one slice visits at most; its time may be over before."""
 SLICE_S = 0.001
 LOOP_SHARE = 0.05
-"""Of the loop's time, at most so much goes into a walk."""
+"""Of the loop's time, at most so much goes into walks of one kind."""
+
+Found = TypeVar("Found")
+
+Steps = Generator[float, None, Found]
+"""A walk. It yields the seconds in which it has nothing to do, most often 0, and returns what it
+found."""
+
+
+class Walk(Generic[Found]):
+    """A walk in progress."""
+
+    __slots__ = ("_steps", "found")
+
+    def __init__(self, steps: Steps[Found]) -> None:
+        self._steps = steps
+        self.found: Found | None = None
+        """What the walk came to; None before its end."""
+
+    def slice(self, clock: Callable[[], float]) -> float:
+        """Take some steps; the seconds after which the next slice is welcome."""
+        began = clock()
+        rest = 0.0
+        try:
+            # Half of the time is left for the step that goes beyond it, and for the odd
+            # collection of garbage.
+            for _ in range(SLICE_FLOWS // STEP_FLOWS):
+                rest = next(self._steps)
+                if rest or clock() - began >= SLICE_S / 2:
+                    break
+        except StopIteration as end:
+            self.found = end.value
+        return max(rest, pause_after(clock() - began))
+
+    def close(self) -> None:
+        """Nobody wants to know any more."""
+        self._steps.close()
+
+
+def steps_over(slab: Slab) -> Iterator[Sequence[Flow | None]]:
+    """All places, step by step, while the slab grows and shrinks under the walk."""
+    return _pieces(slab, STEP_FLOWS)
+
+
+def _pieces(slab: Slab, flows: int) -> Iterator[Sequence[Flow | None]]:
+    start = 0
+    while start < len(slab.places):
+        yield slab.places[start : start + flows]
+        start += flows
+
+
+class Pace:
+    """For a coroutine that walks: it sleeps whenever a slice is over."""
+
+    __slots__ = ("_began", "_clock")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
+
+    async def step(self) -> None:
+        """A step is done."""
+        took = self._clock() - self._began
+        if took >= SLICE_S / 2:
+            await asyncio.sleep(pause_after(took))
+            self._began = self._clock()
 
 
 def slices(slab: Slab) -> Iterator[Sequence[Flow | None]]:
-    """All places, slice by slice, while the slab grows and shrinks under the walk."""
-    start = 0
-    while start < len(slab.places):
-        yield slab.places[start : start + SLICE_FLOWS]
-        start += SLICE_FLOWS
+    """All places like `steps_over`, but a slice at a time; for conditions that cost little."""
+    return _pieces(slab, SLICE_FLOWS // 4)
 
 
 def pause_after(took_s: float) -> float:

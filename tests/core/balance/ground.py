@@ -28,11 +28,8 @@ def clients(count: int) -> list[Address]:
 def built(
     backends: int | Sequence[BackendSettings], balance: str, seed: bytes = SEED, **keys: Any
 ) -> Cluster:
-    """A cluster whose preparing work is done."""
-    cluster = Cluster(cluster_settings(backends, balance=balance, **keys), seed)
-    while not cluster.build(10_000):
-        pass
-    return cluster
+    """A cluster that is ready to select."""
+    return Cluster(cluster_settings(backends, balance=balance, **keys), seed)
 
 
 def weighted(weights: Iterable[int]) -> list[BackendSettings]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.balance.ground import built, chosen, clients, moved, shares, weighted
-from tests.core.playbook import backend, came_up, went_down
+from tests.core.playbook import backend, came_up, removed, went_down
 from udplb.core.balance.hrw import Rendezvous, highest_score
 from udplb.core.settings import BackendSettings
 
@@ -36,7 +36,7 @@ def test_a_backend_that_goes_moves_its_own_flows_alone(
     elif way == "drained":
         cluster.drain_began(0.0, away)
     else:
-        cluster.backend_removed(0.0, away)
+        removed(cluster, away)
     after = chosen(cluster, SOME)
     assert {one for one, _ in moved(before, after)} <= {away.name}
     assert away.name not in after
@@ -91,7 +91,7 @@ def test_the_only_backend_or_none() -> None:
     assert highest_score([only], 5, without=only) is None
     assert highest_score([], 5) is None
     assert highest_score([only], only.number) is only, "u is next to 0"
-    policy = Rendezvous([only], 0)
+    policy = Rendezvous({only: 1}, 0)
     assert policy.select(1) is None, "nobody is usable yet"
 
 

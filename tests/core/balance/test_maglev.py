@@ -28,7 +28,7 @@ SOME = clients(2_000)
 def policy(backends: list[BackendSettings], size: int) -> Maglev:
     """A maglev of a small table, built, with everybody of weight 1 or more usable."""
     configured = [running(each, SEED) for each in backends]
-    maglev = Maglev(configured, 0, size)
+    maglev = Maglev({each: each.weight for each in configured}, 0, size)
     while not maglev.build(64):
         pass
     maglev.usable_changed([each for each in configured if each.weight])
@@ -141,21 +141,35 @@ def test_after_eight_attempts_the_rest_is_chosen_by_hrw() -> None:
 
 
 def test_until_the_table_is_built_rendezvous_decides() -> None:
-    fresh = Maglev([running(backend(index), SEED) for index in range(5)], 0)
-    fresh.usable_changed(fresh.configured)
+    configured = [running(backend(index), SEED) for index in range(5)]
+    fresh = Maglev(dict.fromkeys(configured, 1), 0)
+    fresh.usable_changed(configured)
     hashes = [hash_for_slot(slot) for slot in range(50)]
     early = [fresh.select(each) for each in hashes]
-    assert not fresh.build(TABLE_SIZE - 1)
-    assert [fresh.select(each) for each in hashes] == early, "it is swapped when it is complete"
-    assert fresh.build(1)
+    slices = 1
+    while not fresh.build(1_000):
+        assert [fresh.select(each) for each in hashes] == early, "it is swapped when complete"
+        slices += 1
+    assert TABLE_SIZE / 1_000 <= slices <= 2 * TABLE_SIZE / 1_000
     assert fresh.build(1), "and then nothing is left to do"
     assert [fresh.select(each) for each in hashes] != early
+
+
+def test_a_slice_ends_though_every_slot_it_tried_was_taken() -> None:
+    """The last claims of a table try thousands."""
+    size = 10_007
+    maglev = Maglev({running(backend(index), SEED): 1 for index in range(5)}, 0, size)
+    slices = 1
+    while not maglev.build(1):
+        slices += 1
+    assert slices > 1.5 * size
 
 
 def test_slices_of_any_length_build_the_same_table() -> None:
     backends = weighted([1, 5, 3])
     configured = [running(each, SEED) for each in backends]
-    one, other = Maglev(configured, 0, 1_009), Maglev(configured, 0, 1_009)
+    weights = {each: each.weight for each in configured}
+    one, other = Maglev(weights, 0, 1_009), Maglev(weights, 0, 1_009)
     for maglev, steps in ((one, 7), (other, 5_000)):
         while not maglev.build(steps):
             pass

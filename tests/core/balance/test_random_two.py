@@ -45,7 +45,7 @@ def test_without() -> None:
     names = {str(cluster.select(SOMEBODY, without=barred)) for _ in range(50)}
     assert names == {"Backend(b0)", "Backend(b2)"}
     (only,) = built(1, "random").backends
-    alone = RandomTwo([only], 1)
+    alone = RandomTwo({only: 1}, 1)
     alone.usable_changed([only])
     assert alone.select(0) is only
     assert alone.select(0, without=only) is None

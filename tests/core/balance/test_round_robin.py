@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.balance.ground import built, chosen, clients, weighted
-from tests.core.playbook import came_up, went_down
+from tests.core.playbook import came_up, removed, went_down
 
 SOMEBODY = clients(1)[0]
 
@@ -93,7 +93,7 @@ def test_an_undone_turn_of_somebody_who_went_is_forgotten() -> None:
     first = cluster.select(SOMEBODY)
     assert first is not None
     cluster.select_undone(first)
-    cluster.backend_removed(0.0, first)
+    removed(cluster, first)
     assert "b0" not in chosen(cluster, clients(6))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.probes.replies import PATH, token_of
+from tests.harness import REPOSITORY
 from udplb.core.settings import PROBE_BYTES_MAX, SERVICE_PROBES, HealthSettings, Probe
 from udplb.engine.probes.exchanges import EXCHANGES
 
@@ -69,3 +72,38 @@ def test_a_garbled_echo_raises_nothing(probe: Probe, changes: list[tuple[int, in
         garbled[place % len(garbled)] = value
     judgement = exchange.judge(bytes(garbled), token)
     assert judgement is None or judgement.good or judgement.why.isprintable()
+
+
+def in_a_fresh_interpreter(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\nsys.path[:0] = [{str(REPOSITORY)!r}]\n{script}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_library_of_the_dns_probe_is_imported_for_a_dns_probe_alone() -> None:
+    in_a_fresh_interpreter("""
+import udplb.engine.engine
+from udplb.core.settings import HealthSettings
+from udplb.engine.probes.exchanges import EXCHANGES
+for probe in EXCHANGES.keys() - {"dns"}:
+    EXCHANGES[probe](HealthSettings(send=b"x", secret=b"s"))
+assert "dns" not in sys.modules
+EXCHANGES["dns"](HealthSettings())
+assert "dns" in sys.modules
+""")
+
+
+def test_what_a_probe_needs_can_be_loaded_before() -> None:
+    in_a_fresh_interpreter("""
+from udplb.core.settings import HealthSettings
+from udplb.engine.probes.exchanges import EXCHANGES, load
+for probe in ("off", "tcp", *(EXCHANGES.keys() - {"dns"})):
+    load(probe)
+assert "dns" not in sys.modules
+load("dns")
+there = set(sys.modules)
+EXCHANGES["dns"](HealthSettings())
+assert set(sys.modules) - there <= {"dns.rdtypes.ANY.SOA", "dns.rdtypes.ANY.NS"}
+""")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from udplb.core.balance.hrw import Rendezvous
 from udplb.core.balance.least_flows import LeastFlows
 from udplb.core.balance.maglev import Maglev
-from udplb.core.balance.policy import Policy
+from udplb.core.balance.policy import Policy, Ranked
 from udplb.core.balance.random_two import RandomTwo
 from udplb.core.balance.round_robin import RoundRobin
 from udplb.core.settings import Balance
@@ -18,4 +18,4 @@ POLICIES: dict[Balance, type[Policy]] = {
     "least_flows": LeastFlows,
 }
 
-__all__ = ["POLICIES", "Policy"]
+__all__ = ["POLICIES", "Policy", "Ranked"]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from udplb.core.backend import Backend
-from udplb.core.balance.policy import Policy
+from udplb.core.balance.policy import Policy, Ranked
+
+
+def _load(backend: Backend) -> tuple[float, int]:
+    return (backend.flows + 1) / backend.weight, backend.turn
 
 
 class LeastFlows(Policy):
     """Compares all usable backends per new flow: exact, and about 0.1 µs per backend."""
 
-    def __init__(self, configured: Sequence[Backend], chance_seed: int) -> None:
-        super().__init__(configured, chance_seed)
-        self._turns = 0
+    def __init__(self, weights: Mapping[Backend, int], chance_seed: int) -> None:
+        super().__init__(weights, chance_seed)
+        # Some may have had turns of a policy like this one, before another was in force.
+        self._turns = max((backend.turn for backend in weights), default=0)
 
     def select(self, client_hash: int, without: Backend | None = None) -> Backend | None:
         chosen = None
@@ -26,3 +31,9 @@ class LeastFlows(Policy):
             self._turns += 1
             chosen.turn = self._turns
         return chosen
+
+    def ranked(self, client_hash: int, usable: Sequence[Backend]) -> list[Ranked]:
+        return [
+            Ranked(backend, f"{backend.flows} flows, weight {backend.weight}")
+            for backend in sorted(usable, key=_load)
+        ]

@@ -8,13 +8,13 @@ hashing again, so that only its own clients move.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from heapq import heapify, heapreplace
+from collections.abc import Mapping, Sequence
+from heapq import heapreplace
 from typing import ClassVar
 
 from udplb.core.backend import Backend
-from udplb.core.balance.hrw import highest_score
-from udplb.core.balance.policy import Policy
+from udplb.core.balance.hrw import highest_score, ranked_by_score
+from udplb.core.balance.policy import Policy, Ranked
 from udplb.core.hashing import mix64, rehash
 
 TABLE_SIZE = 65_537
@@ -24,32 +24,46 @@ ATTEMPTS_MAX = 8
 _OFFSET_SALT = 0xA5A5_5A5A_C3C3_3C3C
 _SKIP_SALT = 0x0F1E_2D3C_4B5A_6978
 _STRIDE_OF_WEIGHT_1 = 1 << 40
+_TRIES_PER_STEP = 8
+"""So many slots that are found taken cost as much as a claim; the last claims try thousands."""
 
 
 class _Builder:
     """A table in the making: each backend claims, in turn, the next free slot that it prefers."""
 
-    def __init__(self, backends: Sequence[Backend], size: int) -> None:
+    def __init__(self, weights: Mapping[Backend, int], size: int) -> None:
         self.slots: list[Backend | None] = [None] * size
         self.filled = 0
-        self._next = {b: mix64(b.number ^ _OFFSET_SALT) % size for b in backends}
-        self._skip = {b: mix64(b.number ^ _SKIP_SALT) % (size - 1) + 1 for b in backends}
-        # Turns by weight (stride scheduling): with equal weights this is the paper's order.
-        self._line = [(0, order, backend) for order, backend in enumerate(backends)]
-        heapify(self._line)
+        self._weights = weights
+        self._next: dict[Backend, int] = {}
+        self._skip: dict[Backend, int] = {}
+        # The same table on every machine, in whatever order its file names the backends.
+        in_order = sorted(weights, key=lambda backend: backend.number)
+        # Turns by weight (stride scheduling): with equal weights this is the paper's order. All
+        # turns are equal at first, so that the line is a heap already.
+        self._line = [(0, order, backend) for order, backend in enumerate(in_order)]
 
-    def step(self, claims: int) -> bool:
-        """Fill at most `claims` slots; True when the table is complete."""
+    def step(self, steps: int) -> bool:
+        """Claim at most `steps` slots; True when the table is complete."""
         slots, size = self.slots, len(self.slots)
-        for _ in range(min(claims, size - self.filled)):
+        tries = steps * _TRIES_PER_STEP
+        while tries > 0 and self.filled < size:
             turn, order, backend = self._line[0]
-            heapreplace(self._line, (turn + _STRIDE_OF_WEIGHT_1 // backend.weight, order, backend))
+            if backend not in self._next:
+                self._next[backend] = mix64(backend.number ^ _OFFSET_SALT) % size
+                self._skip[backend] = mix64(backend.number ^ _SKIP_SALT) % (size - 1) + 1
             slot, skip = self._next[backend], self._skip[backend]
-            while slots[slot] is not None:
+            while slots[slot] is not None and tries > 0:
                 slot = (slot + skip) % size
-            slots[slot] = backend
-            self._next[backend] = (slot + skip) % size
-            self.filled += 1
+                tries -= 1
+            self._next[backend] = slot
+            if slots[slot] is None:
+                slots[slot] = backend
+                self._next[backend] = (slot + skip) % size
+                stride = _STRIDE_OF_WEIGHT_1 // self._weights[backend]
+                heapreplace(self._line, (turn + stride, order, backend))
+                self.filled += 1
+                tries -= _TRIES_PER_STEP
         return self.filled == size
 
 
@@ -59,12 +73,11 @@ class Maglev(Policy):
     hashes: ClassVar[bool] = True
 
     def __init__(
-        self, configured: Sequence[Backend], chance_seed: int, size: int = TABLE_SIZE
+        self, weights: Mapping[Backend, int], chance_seed: int, size: int = TABLE_SIZE
     ) -> None:
-        super().__init__(configured, chance_seed)
-        weighty = [backend for backend in configured if backend.weight > 0]
-        # The same table on every machine, in whatever order its file names the backends.
-        weighty.sort(key=lambda backend: backend.number)
+        super().__init__(weights, chance_seed)
+        weighty = {backend: weight for backend, weight in weights.items() if weight > 0}
+        self._members: frozenset[Backend] = frozenset()
         self._table: Sequence[Backend | None] = ()
         self._builder = _Builder(weighty, size) if weighty else None
 
@@ -86,3 +99,16 @@ class Maglev(Policy):
                 if backend in self._members and backend is not without:
                     return backend
         return highest_score(self.usable, client_hash, without)
+
+    def ranked(self, client_hash: int, usable: Sequence[Backend]) -> list[Ranked]:
+        """Those whose slots the client's attempts hit, then the rest as rendezvous hashing does."""
+        table, members = self._table, frozenset(usable)
+        notes: dict[Backend, str] = {}
+        for attempt in range(ATTEMPTS_MAX if table else 0):
+            slot = rehash(client_hash, attempt) % len(table)
+            backend = table[slot]
+            if backend in members and backend is not None and backend not in notes:
+                notes[backend] = f"slot {slot}, attempt {attempt + 1}"
+        rest = [backend for backend in usable if backend not in notes]
+        found = [Ranked(backend, note) for backend, note in notes.items()]
+        return found + ranked_by_score(rest, client_hash)

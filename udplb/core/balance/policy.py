@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 from udplb.core.backend import Backend
+
+
+class Ranked(NamedTuple):
+    """One place of a ranking: the backend, and what put it there."""
+
+    backend: Backend
+    note: str
 
 
 class Policy(ABC):
     """Chooses a backend for a new flow among the usable ones, each of weight 1 or more.
 
-    `configured` are all backends of the cluster; the usable ones change with health, drains and
-    weights, and are told by `usable_changed`.
+    The usable ones change with health, drains and settings, and are told by `usable_changed`.
     """
 
     hashes: ClassVar[bool] = False
     """Whether the choice depends on the client's hash."""
 
-    def __init__(self, configured: Sequence[Backend], chance_seed: int) -> None:
-        self.configured = configured
-        self.chance_seed = chance_seed
+    by_chance: ClassVar[bool] = False
+    """Whether chance has a say in the choice."""
+
+    def __init__(self, weights: Mapping[Backend, int], chance_seed: int) -> None:
+        """`weights` of all configured backends as they will be: the backends may not know yet."""
         self.usable: Sequence[Backend] = ()
 
     def usable_changed(self, usable: Sequence[Backend]) -> None:
@@ -31,6 +39,13 @@ class Policy(ABC):
     @abstractmethod
     def select(self, client_hash: int, without: Backend | None = None) -> Backend | None:
         """The backend for a client; never `without`. None if there is none."""
+
+    @abstractmethod
+    def ranked(self, client_hash: int, usable: Sequence[Backend]) -> list[Ranked]:
+        """These backends, the first choice for a client first, if they were the usable ones.
+
+        Changes nothing: no turn is taken and no number drawn.
+        """
 
     def select_undone(self, backend: Backend) -> None:  # noqa: B027 - most policies forget nothing
         """The flow that `backend` was last selected for could not be opened."""

@@ -6,11 +6,12 @@ Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from typing import ClassVar
 
 from udplb.core.backend import Backend
-from udplb.core.balance.policy import Policy
+from udplb.core.balance.policy import Policy, Ranked
 from udplb.core.hashing import Chance
 
 _DRAWS_MAX = 8
@@ -19,8 +20,10 @@ _DRAWS_MAX = 8
 class RandomTwo(Policy):
     """Random by weight, then by live flows per weight."""
 
-    def __init__(self, configured: Sequence[Backend], chance_seed: int) -> None:
-        super().__init__(configured, chance_seed)
+    by_chance: ClassVar[bool] = True
+
+    def __init__(self, weights: Mapping[Backend, int], chance_seed: int) -> None:
+        super().__init__(weights, chance_seed)
         self._chance = Chance(chance_seed)
         self._sums: list[int] = []
 
@@ -34,6 +37,14 @@ class RandomTwo(Policy):
             return None
         second = self._draw(without, first) or first
         return second if second.flows * first.weight < first.flows * second.weight else first
+
+    def ranked(self, client_hash: int, usable: Sequence[Backend]) -> list[Ranked]:
+        """The likeliest to be drawn first: who wins in the end is a matter of chance."""
+        total = sum(backend.weight for backend in usable)
+        return [
+            Ranked(backend, f"drawn with {backend.weight / total:.0%}, has {backend.flows} flows")
+            for backend in sorted(usable, key=lambda backend: -backend.weight)
+        ]
 
     def _draw(self, without: Backend | None, other: Backend | None) -> Backend | None:
         """A backend by weight, neither of these two; None if there is none."""

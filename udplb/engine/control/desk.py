@@ -1,0 +1,322 @@
+"""The desk: answers every request of the table, in the engine's loop, whoever asks.
+
+It decides nothing about flows: what changes goes through the desired state, what looks reads
+snapshots, or walks over flows in slices.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol, assert_never
+
+import msgspec
+
+from udplb.config.overlay import Overlay
+from udplb.config.problems import ConfigError
+from udplb.core.reasons import CloseReason
+from udplb.engine.control.explaining import explain
+from udplb.engine.control.impact import Impact, matching
+from udplb.engine.control.requests import (
+    AddBackend,
+    AnyRequest,
+    Backends,
+    Change,
+    Closed,
+    CloseFlows,
+    Clusters,
+    Diff,
+    Difference,
+    Done,
+    Drain,
+    Explain,
+    Flows,
+    Listeners,
+    Refused,
+    Reload,
+    RemoveBackend,
+    Revert,
+    Save,
+    SetWeight,
+    Status,
+    Subscribe,
+    Subscribed,
+    Touched,
+    Undrain,
+)
+from udplb.engine.control.spelling import command_line
+from udplb.engine.desired import DesiredState
+from udplb.engine.events import Event, EventBus, OperatorActed, Subscription
+from udplb.engine.filtering import parse_filter
+from udplb.engine.forwarding import Forwarding
+from udplb.engine.listener import Listener
+from udplb.engine.ranking import FlowQuery
+from udplb.engine.rankings import Rankings, Watch
+from udplb.engine.reading import ReadingError
+from udplb.engine.snapshot import BackendSnapshot, Snapshot
+from udplb.engine.terms import Filter, Predicate
+
+_log = logging.getLogger(__name__)
+
+
+class Pictures(Protocol):
+    """Where snapshots come from."""
+
+    @property
+    def latest(self) -> Snapshot | None:
+        """The one that was published last."""
+
+    async def look(self) -> Snapshot:
+        """A fresh one."""
+
+
+class Feed:
+    """One subscriber's stream of snapshots and events."""
+
+    def __init__(
+        self, pictures: Pictures, subscription: Subscription | None, watch: Watch | None
+    ) -> None:
+        self._pictures = pictures
+        self._subscription = subscription
+        self._watch = watch
+
+    def snapshot(self) -> Snapshot:
+        """The latest, with this subscriber's window of flows."""
+        snapshot = self._pictures.latest
+        assert snapshot is not None
+        if self._watch is None:
+            return snapshot
+        return msgspec.structs.replace(snapshot, window=self._watch.window)
+
+    def events(self) -> list[Event]:
+        """Those that wait; a Missed stands in the place of those that are lost."""
+        return [] if self._subscription is None else self._subscription.take()
+
+    def close(self) -> None:
+        """No more of it."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+        if self._watch is not None:
+            self._watch.close()
+
+
+class Desk:
+    """Answers requests. Lives in the engine's thread alone."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        forwarding: Forwarding,
+        desired: DesiredState,
+        rankings: Rankings,
+        bus: EventBus,
+        clock: Callable[[], float],
+    ) -> None:
+        self._pictures = pictures
+        self._forwarding = forwarding
+        self._desired = desired
+        self._rankings = rankings
+        self._bus = bus
+        self._now = clock
+
+    async def answer(self, request: AnyRequest, who: str) -> object:
+        """The answer, of the type that the table says. Raises Refused."""
+        if isinstance(request, Change):
+            return await self._change(request, who)
+        match request:
+            case Status():
+                return await self._pictures.look()
+            case Listeners():
+                return (await self._pictures.look()).listeners
+            case Clusters():
+                return (await self._pictures.look()).clusters
+            case Backends(cluster=cluster):
+                return await self._backends(cluster)
+            case Flows(query=query):
+                return await self._rankings.once(_checked(query))
+            case Explain():
+                return await explain(self._forwarding, request, self._now)
+            case Diff():
+                return await self._diff()
+            case Subscribe(interval_s=interval_s):
+                return Subscribed(interval_s=interval_s)  # whoever has a stream makes a feed
+            case _:
+                assert_never(request)
+
+    def feed(self, request: Subscribe) -> Feed:
+        """The stream that was asked for. Raises Refused."""
+        query = None if request.window is None else _checked(request.window)
+        subscription = None
+        if request.events or request.flow_events:
+            try:
+                subscription = self._bus.subscribe(flows=request.flow_events)
+            except RuntimeError as error:
+                raise Refused("busy", str(error)) from None
+        watch = None if query is None else self._rankings.watch(query)
+        return Feed(self._pictures, subscription, watch)
+
+    async def _backends(self, cluster: str | None) -> tuple[BackendSnapshot, ...]:
+        clusters = (await self._pictures.look()).clusters
+        if cluster is not None and cluster not in {each.name for each in clusters}:
+            raise Refused("not_found", f"there is no cluster {cluster}")
+        return tuple(
+            backend
+            for each in clusters
+            if cluster is None or each.name == cluster
+            for backend in each.backends
+        )
+
+    # Changes
+
+    async def _change(self, request: Change[Any], who: str) -> object:
+        """Do it, and tell everybody who did what."""
+        command = command_line(request)
+        try:
+            answer = await self._do(request)
+        except Refused as refusal:
+            self._tell(who, command, f"{refusal.code}: {refusal.message}", done=False)
+            raise
+        self._tell(who, command, _told(answer), done=True)
+        return answer
+
+    def _tell(self, who: str, command: str, result: str, *, done: bool) -> None:
+        _log.info("%s: %s: %s", who, command, result)
+        self._bus.publish(
+            OperatorActed(at=self._bus.now(), who=who, command=command, result=result, done=done)
+        )
+
+    async def _do(self, request: Change[Any]) -> Done | Closed:
+        desired, generation = self._desired, request.generation
+        match request:
+            case Drain():
+                return await self._drain(request)
+            case Undrain(cluster=cluster, backend=backend):
+                return await desired.edit(
+                    lambda overlay, file: overlay.with_state(file, cluster, backend, "active"),
+                    generation,
+                )
+            case SetWeight(cluster=cluster, backend=backend, weight=weight):
+                return await desired.edit(
+                    lambda overlay, file: overlay.with_weight(file, cluster, backend, weight),
+                    generation,
+                )
+            case AddBackend(cluster=cluster, address=address, name=name, weight=weight):
+                return await desired.edit(
+                    lambda overlay, file: overlay.with_backend(
+                        file, cluster, address, name, weight
+                    ),
+                    generation,
+                )
+            case RemoveBackend(cluster=cluster, backend=backend):
+                return await desired.edit(
+                    lambda overlay, file: overlay.without_backend(file, cluster, backend),
+                    generation,
+                )
+            case Revert(cluster=whose, backend=which):
+                return await desired.edit(
+                    lambda overlay, file: overlay.reverted(file, whose, which), generation
+                )
+            case CloseFlows():
+                return await self._close_flows(request)
+            case Reload():
+                return await desired.reload("asked for", generation)
+            case Save():
+                return await desired.save(generation)
+            case _:
+                raise AssertionError(f"nobody does {request}")
+
+    async def _drain(self, request: Drain) -> Done:
+        cluster, backend = request.cluster, request.backend
+        deadline_s, way = request.deadline_s, request.at_deadline
+        # The drain comes first: it knows the deadline, which is no part of the configuration. Where
+        # the backend drains already the deadline is a new one.
+        return await self._desired.edit(
+            lambda overlay, file: overlay.with_state(file, cluster, backend, "drain"),
+            request.generation,
+            lambda: self._forwarding.clusters.drain(cluster, backend, deadline_s, way),
+        )
+
+    async def _close_flows(self, request: CloseFlows) -> Closed:
+        if bool(request.flows) is bool(request.filter):
+            raise Refused("bad_request", "name the flows to close by number, or by a filter")
+        numbers = frozenset(request.flows)
+        self._desired.refuse_stale(request.generation)
+        chosen = None if request.filter is None else _filter(request.filter)
+
+        def on(listener: Listener) -> Predicate | bool:
+            if chosen is None:
+                return lambda flow, now: flow.id in numbers
+            return chosen.on(listener.name, listener.settings.cluster)
+
+        listeners = self._forwarding.all_listeners
+        found = [flow.id async for flow in matching(listeners, on, self._now)]
+        if not found:
+            raise Refused("not_found", "no live flow is meant by that; see: udplb flows")
+        ids = frozenset(found)
+        now = self._now()
+        for listener in listeners:
+            listener.manager.flows_ended(CloseReason.OPERATOR, lambda flow: flow.id in ids)
+            self._forwarding.datapath.arm(now, listener)
+        return Closed(flows=len(found))
+
+    # The difference
+
+    async def _diff(self) -> Difference:
+        desired, forwarding = self._desired, self._forwarding
+        file = "" if desired.path is None else str(desired.path)
+        impact = Impact(forwarding, self._now)
+        problems: tuple[str, ...] = ()
+        dropped: tuple[str, ...] = ()
+        on_reload: list[Touched] = []
+        if desired.path is not None:
+            try:
+                preview = await desired.preview()
+            except ConfigError as error:
+                problems = tuple(map(str, error.problems))
+            except ReadingError as error:
+                problems = (str(error),)
+            else:
+                dropped = preview.dropped
+                for change in preview.changes:
+                    flows = await impact.of(change)
+                    on_reload.append(
+                        Touched(
+                            sentence=change.sentence,
+                            flows=flows,
+                            needs_restart=change.needs_restart,
+                        )
+                    )
+        return Difference(
+            file=file,
+            problems=problems,
+            on_reload=tuple(on_reload),
+            drift=tuple(
+                Touched(sentence=sentence, flows=impact.of_backend(each.cluster, each.address))
+                for each in desired.overlay.backends
+                for sentence in Overlay((each,)).drift(desired.file)
+            ),
+            dropped=dropped,
+            flows=forwarding.capacity.live,
+        )
+
+
+def _checked(query: FlowQuery) -> FlowQuery:
+    try:
+        query.check()
+    except ValueError as error:
+        raise Refused("bad_request", str(error)) from None
+    return query
+
+
+def _filter(text: str) -> Filter:
+    try:
+        return parse_filter(text)
+    except ValueError as error:
+        raise Refused("bad_request", str(error)) from None
+
+
+def _told(answer: Done | Closed) -> str:
+    """What came of a change, in one line."""
+    if isinstance(answer, Closed):
+        return f"{answer.flows} flows close"
+    return "; ".join(answer.sentences) or "nothing had to be changed"

@@ -1,0 +1,305 @@
+"""The desired state: the file, and on top of it what operators changed at run time.
+
+Whatever changes either of them goes the same way: the two are laid over each other, the difference
+to what is in force is prepared and committed, and everybody is told. One change at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from udplb.config.changes import Change
+from udplb.config.difference import difference, kept_until_restart
+from udplb.config.editing import EditError
+from udplb.config.load import Loaded
+from udplb.config.overlay import Overlay, OverlayError
+from udplb.config.problems import ConfigError
+from udplb.config.saving import FileChangedError
+from udplb.core.settings import Configuration
+from udplb.engine.binding import StartError
+from udplb.engine.control.requests import Done, Refused
+from udplb.engine.events import (
+    ConfigurationChanged,
+    ConfigurationRejected,
+    ConfigurationSaved,
+    EventBus,
+)
+from udplb.engine.forwarding import Forwarding
+from udplb.engine.reading import ReadingError, load_apart, save_apart
+from udplb.engine.snapshot import ConfigurationSnapshot, ReloadSnapshot
+
+_log = logging.getLogger(__name__)
+
+Edit = Callable[[Overlay, Configuration], Overlay]
+"""What an operator does to the overlay, given what the file says. Raises OverlayError."""
+
+
+class Preview(NamedTuple):
+    """What a reload would do."""
+
+    changes: tuple[Change, ...]
+    dropped: tuple[str, ...]
+    """Of what operators changed, as the file changed it, too: a sentence for each."""
+
+
+class DesiredState:
+    """What should be in force, and how it comes to be. Lives in the engine's thread alone."""
+
+    def __init__(
+        self,
+        forwarding: Forwarding,
+        bus: EventBus,
+        clock: Callable[[], float],
+        configuration: Configuration,
+        path: Path | None = None,
+        digest: bytes = b"",
+    ) -> None:
+        self.path = path
+        """None: the configuration came from a program, and there is no file to read again."""
+        self.file = configuration
+        """What the file said when it was last read and found good."""
+        self.overlay = Overlay()
+        self._digest = digest
+        self._forwarding = forwarding
+        self._bus = bus
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._generation = 0
+        self._applied_at = bus.now()
+        self._reloads = 0
+        self._rejected = 0
+        self._last_reload: ReloadSnapshot | None = None
+        self._ending = False
+        self._told = ConfigurationSnapshot()
+
+    @property
+    def snapshot(self) -> ConfigurationSnapshot:
+        """What there is to tell of it now."""
+        return self._told
+
+    def end(self) -> None:
+        """The process ends: nothing is changed any more."""
+        self._ending = True
+
+    # What changes it
+
+    async def start(self) -> None:
+        """Put the file into force. Raises StartError."""
+        async with self._one_at_a_time():
+            await self._forwarding.change(self.file)
+            self._note_generation()
+
+    async def reload(self, why: str, generation: int | None = None) -> Done:
+        """Read the file again, and go over to what it says; `why` is for the log.
+
+        Raises Refused: then nothing was changed.
+        """
+        if self.path is None:
+            raise Refused("refused", "this proxy has no file; it was configured by a program")
+        async with self._one_at_a_time():
+            self.refuse_stale(generation)
+            began = self._clock()
+            try:
+                loaded = await load_apart(self.path)
+            except ConfigError as error:
+                problems = tuple(map(str, error.problems))
+                raise self._reject("invalid", began, problems) from None
+            except ReadingError as error:
+                raise self._reject("refused", began, (str(error),)) from None
+            if loaded.digest == self._digest and self._is_settled():
+                return Done(sentences=(), generation=self._generation)
+            overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
+            try:
+                changes = await self._apply(loaded.configuration, overlay)
+            except StartError as error:
+                raise self._reject("refused", began, (str(error),)) from None
+            return self._accept(why, began, loaded, overlay, dropped, changes)
+
+    async def reload_quietly(self, why: str) -> None:
+        """The same for somebody who waits for no answer: log and events tell it."""
+        try:
+            await self.reload(why)
+        except Refused as refusal:
+            if not refusal.problems:  # else they are in the log already
+                _log.warning("%s: %s", why, refusal.message)
+
+    async def edit(
+        self,
+        edit: Edit,
+        generation: int | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> Done:
+        """Let an operator change the overlay, and go over to what that comes to.
+
+        Raises Refused: then nothing was changed. `before` is done once the edit is known to be
+        good.
+        """
+        async with self._one_at_a_time():
+            self.refuse_stale(generation)
+            try:
+                overlay = edit(self.overlay, self.file)
+                if before is not None:
+                    before()
+                changes = await self._apply(self.file, overlay)
+            except OverlayError as error:
+                raise Refused(error.code, str(error)) from None
+            except StartError as error:
+                raise Refused("refused", str(error)) from None
+            self.overlay = overlay
+            sentences = tuple(each.sentence for each in changes)
+            if changes:
+                self._note_generation()
+                self._publish(sentences, "an operator")  # who tells the log what he did
+            else:
+                self._refresh()
+            return Done(sentences=sentences, generation=self._generation)
+
+    async def save(self, generation: int | None = None) -> Done:
+        """Write the overlay into the file. Raises Refused: then the file is as it was."""
+        if self.path is None:
+            raise Refused("refused", "this proxy has no file to save to")
+        async with self._one_at_a_time():
+            self.refuse_stale(generation)
+            sentences = self.overlay.drift(self.file)
+            if not sentences:
+                return Done(sentences=(), generation=self._generation)
+            try:
+                loaded = await save_apart(self.path, self._digest, self.overlay, self.file)
+            except FileChangedError:
+                raise Refused(
+                    "changed",
+                    f"{self.path} was changed since it was read; see: udplb diff;"
+                    " then: udplb reload",
+                ) from None
+            except (EditError, ReadingError) as error:
+                raise Refused("refused", str(error)) from None
+            except ConfigError as error:
+                problems = tuple(map(str, error.problems))
+                raise Refused("invalid", "the file is not valid", problems) from None
+            self.file, self._digest, self.overlay = loaded.configuration, loaded.digest, Overlay()
+            self._refresh()
+            self._bus.publish(
+                ConfigurationSaved(at=self._bus.now(), file=str(self.path), sentences=sentences)
+            )
+            _log.info("saved to %s: %s", self.path, "; ".join(sentences))
+            return Done(sentences=sentences, generation=self._generation)
+
+    async def preview(self) -> Preview:
+        """What a reload would do now. Raises ConfigError or ReadingError."""
+        assert self.path is not None
+        loaded = await load_apart(self.path)
+        overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
+        desired = overlay.over(loaded.configuration)
+        return Preview(difference(self._forwarding.configuration, desired), dropped)
+
+    # Steps
+
+    @asynccontextmanager
+    async def _one_at_a_time(self) -> AsyncIterator[None]:
+        async with self._lock:
+            if self._ending:
+                raise Refused("ended", "the proxy is ending; nothing is changed any more")
+            yield
+
+    def refuse_stale(self, generation: int | None) -> None:
+        """Raises Refused if somebody had another generation in mind."""
+        if generation is not None and generation != self._generation:
+            raise Refused(
+                "stale",
+                f"the configuration is at generation {self._generation} by now, not"
+                f" {generation}; look again",
+            )
+
+    async def _apply(self, file: Configuration, overlay: Overlay) -> tuple[Change, ...]:
+        """Go over to the file with the overlay on it. Raises StartError, and nothing changed."""
+        in_force = self._forwarding.configuration
+        return await self._forwarding.change(kept_until_restart(in_force, overlay.over(file)))
+
+    def _is_settled(self) -> bool:
+        """Whether there is nothing to say of the last reload that a new one would take back."""
+        return self._last_reload is None or not self._last_reload.problems
+
+    def _reject(self, code: str, began: float, problems: tuple[str, ...]) -> Refused:
+        self._rejected += 1
+        took_s = self._clock() - began
+        self._last_reload = ReloadSnapshot(at=self._bus.now(), problems=problems, took_s=took_s)
+        self._refresh()
+        for problem in problems:
+            _log.error("%s", problem)
+        _log.error("%s is not applied; generation %d stays", self.path, self._generation)
+        self._bus.publish(ConfigurationRejected(at=self._bus.now(), problems=problems))
+        message = f"{self.path} is not applied, nothing was changed"
+        if code == "refused":
+            message += f": {problems[0]}"
+        return Refused(code, message, problems)
+
+    def _accept(
+        self,
+        why: str,
+        began: float,
+        loaded: Loaded,
+        overlay: Overlay,
+        dropped: tuple[str, ...],
+        changes: Iterable[Change],
+    ) -> Done:
+        self.file, self._digest, self.overlay = loaded.configuration, loaded.digest, overlay
+        sentences = tuple(each.sentence for each in changes)
+        self._reloads += 1
+        self._last_reload = ReloadSnapshot(
+            at=self._bus.now(), sentences=sentences, took_s=self._clock() - began
+        )
+        if sentences:
+            self._note_generation()
+        else:
+            self._refresh()
+        for message in dropped:
+            _log.warning("%s", message)
+        for warning in loaded.warnings:
+            _log.warning("%s", warning)
+        for waits in self._told.awaiting_restart:
+            _log.warning("%s: takes effect after a restart", waits)
+        self._tell(sentences, why)
+        warnings = (*dropped, *map(str, loaded.warnings))
+        restart = tuple(f"{each}: needs a restart" for each in self._told.awaiting_restart)
+        return Done(
+            sentences=sentences, generation=self._generation, warnings=(*warnings, *restart)
+        )
+
+    def _tell(self, sentences: tuple[str, ...], why: str) -> None:
+        for sentence in sentences:
+            _log.info("%s", sentence)
+        what = f"{len(sentences)} changes" if sentences else "it says the same"
+        _log.info("%s (%s): %s; generation %d", self.path, why, what, self._generation)
+        self._publish(sentences, why)
+
+    def _publish(self, sentences: tuple[str, ...], why: str) -> None:
+        self._bus.publish(
+            ConfigurationChanged(
+                at=self._bus.now(), generation=self._generation, why=why, sentences=sentences
+            )
+        )
+
+    def _note_generation(self) -> None:
+        self._generation += 1
+        self._applied_at = self._bus.now()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Make anew what snapshots tell of it."""
+        desired = self.overlay.over(self.file)
+        changes = difference(self._forwarding.configuration, desired)
+        self._told = ConfigurationSnapshot(
+            file=None if self.path is None else str(self.path),
+            generation=self._generation,
+            applied_at=self._applied_at,
+            reloads=self._reloads,
+            rejected=self._rejected,
+            last_reload=self._last_reload,
+            drift=self.overlay.drift(self.file),
+            awaiting_restart=tuple(each.sentence for each in changes if each.needs_restart),
+        )

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,22 @@ def load(*arguments: object, timeout_s: float = 60) -> dict[str, Any]:
 
 
 @contextmanager
-def process(command: Sequence[object], ready: str | None = None) -> Iterator[subprocess.Popen[str]]:
+def process(
+    command: Sequence[object],
+    ready: str | None = None,
+    *,
+    stdin: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
     """A program for as long as the block lasts; `ready` is how the line begins that says it is."""
     running = subprocess.Popen(
         list(map(str, command)),
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=REPOSITORY,
+        env=environment,
     )
     assert running.stdout is not None
     assert running.stderr is not None
@@ -72,8 +80,9 @@ def process(command: Sequence[object], ready: str | None = None) -> Iterator[sub
     finally:
         running.kill()
         running.wait()
-        running.stdout.close()
-        running.stderr.close()
+        for pipe in (running.stdin, running.stdout, running.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 @contextmanager

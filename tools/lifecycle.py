@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from udplb.core import counters, forecast, health, kept, manager, reception, settings, train
 from udplb.core.balance import maglev
@@ -24,14 +25,17 @@ from udplb.engine import (
     engine,
     events,
     forecasts,
+    forwarding,
     inlet,
     logs,
     losses,
+    pictures,
     ports,
     ranking,
     upstream,
     walk,
 )
+from udplb.engine.control.requests import REQUESTS
 from udplb.engine.probes import attempt, checker, schedule
 
 PAGE = Path(__file__).parent.parent / "LIFECYCLE.md"
@@ -106,8 +110,8 @@ LIMITS: tuple[tuple[str, object, str], ...] = (
 
 TIMERS: tuple[tuple[str, object, str], ...] = (
     ("the next deadline", "per listener", "one timer, however many flows: idle, `max_age`, last replies, sweeps"),
-    ("engine.SNAPSHOT_INTERVAL_S", engine.SNAPSHOT_INTERVAL_S, "the published picture is replaced"),
-    ("engine.HOSTS_INTERVAL_S", engine.HOSTS_INTERVAL_S, "this machine's addresses are read again"),
+    ("pictures.INTERVAL_S", pictures.INTERVAL_S, "the published picture is replaced"),
+    ("forwarding.HOSTS_INTERVAL_S", forwarding.HOSTS_INTERVAL_S, "this machine's addresses are read again"),
     ("clusters.TICK_S", clusters.TICK_S, "ejections, drains and answered shares are looked at"),
     ("probe `interval`, less up to a fifth", "configured", f"a backend is probed; the first time within {schedule.FIRST_WITHIN_S:g} s"),
     ("probe `timeout`", "configured", "a probe without an answer has failed"),
@@ -129,30 +133,49 @@ def _meanings(words: Iterable[Explained]) -> Iterable[Iterable[object]]:
     return ((f"`{word.value}`", word.meaning) for word in words)
 
 
-def states() -> str:
-    """Every state, and every step between two of them."""
-    steps = (
+Place = TypeVar("Place", bound=Explained)
+Way = TypeVar("Way", bound=Explained)
+
+
+def _life(
+    noun: str,
+    states: Iterable[Place],
+    verb: str,
+    transitions: Mapping[tuple[Place, Way], Place],
+) -> str:
+    """Every state with its meaning, and every way from one to another."""
+    ways = (
         (f"`{before.value}`", f"`{step.value}`", f"`{after.value}`", step.meaning)
-        for (before, step), after in TRANSITIONS.items()
+        for (before, step), after in transitions.items()
     )
     return (
-        _table(("state", "meaning"), _meanings(State))
+        _table((noun, "meaning"), _meanings(states))
         + "\n"
-        + _table(("from", "step", "to", "when"), steps)
+        + _table(("from", verb, "to", "when"), ways)
     )
+
+
+def states() -> str:
+    """A flow's life."""
+    return _life("state", State, "step", TRANSITIONS)
 
 
 def standings() -> str:
     """What passive signals make of a backend, and what moves it."""
-    verdicts = (
-        (f"`{before.value}`", f"`{verdict.value}`", f"`{after.value}`", verdict.meaning)
-        for (before, verdict), after in health.TRANSITIONS.items()
+    return _life("standing", health.Standing, "verdict", health.TRANSITIONS)
+
+
+def requests() -> str:
+    """What may be asked of a running proxy."""
+    rows = (
+        (f"`{request.__struct_config__.tag}`", "yes" if request.changes else "", _sentence(request))
+        for request in REQUESTS
     )
-    return (
-        _table(("standing", "meaning"), _meanings(health.Standing))
-        + "\n"
-        + _table(("from", "verdict", "to", "when"), verdicts)
-    )
+    return _table(("request", "changes", "what it is"), rows)
+
+
+def _sentence(kind: type) -> str:
+    return (kind.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def diagram() -> str:
@@ -207,6 +230,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "drop-reasons": drop_reasons,
     "limits": limits,
     "timers": timers,
+    "requests": requests,
 }
 
 

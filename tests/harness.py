@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from udplb.config.changes import Change
 from udplb.core.address import Address, normal_ip
 from udplb.core.settings import (
     AtDeadline,
@@ -48,6 +49,7 @@ PATIENCE_S = 20.0
 SOL_UDP, UDP_SEGMENT, UDP_GRO, SO_RCVBUFFORCE = 17, 103, 104, 33
 
 SocketAddress = tuple[Any, ...]
+Result = TypeVar("Result")
 
 
 # What a machine has
@@ -331,6 +333,18 @@ class Proxy:
             cluster=cluster, backend=backend, deadline_s=deadline_s, at_deadline=at_deadline
         )
         return self.ask(drain)
+
+    def do(self, what: Callable[[], Result]) -> Result:
+        """Call something in the engine's thread; what it returned."""
+
+        async def carry_out() -> Result:
+            return what()
+
+        return self.engine.call(carry_out()).result(PATIENCE_S)
+
+    def change(self, wanted: Configuration) -> tuple[Change, ...]:
+        """Go over to this configuration; what that changed. Raises StartError."""
+        return self.engine.call(self.engine.forwarding.change(wanted)).result(PATIENCE_S)
 
     def undrain(self, cluster: str, backend: str) -> Done:
         """Let it have new flows again."""

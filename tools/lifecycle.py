@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from udplb.client import stream
+from udplb.config import load, pieces
 from udplb.core import counters, forecast, health, kept, manager, reception, settings, train
 from udplb.core.balance import maglev
 from udplb.core.flow import TRANSITIONS, State
@@ -24,6 +26,7 @@ from udplb.engine import (
     egress,
     engine,
     events,
+    filtering,
     forecasts,
     forwarding,
     inlet,
@@ -32,11 +35,19 @@ from udplb.engine import (
     pictures,
     ports,
     ranking,
+    reading,
+    snapshot,
     upstream,
     walk,
+    watching,
 )
+from udplb.engine.control import requests as requests_table
+from udplb.engine.control import subscriber
+from udplb.engine.control.connection import Limits
 from udplb.engine.control.requests import REQUESTS
 from udplb.engine.probes import attempt, checker, schedule
+
+CONTROL = Limits()
 
 PAGE = Path(__file__).parent.parent / "LIFECYCLE.md"
 
@@ -102,6 +113,21 @@ LIMITS: tuple[tuple[str, object, str], ...] = (
     ("descriptors.KEPT_FREE", descriptors.KEPT_FREE, "descriptors that flows never take; those of probes come on top, where `max_flows` is set"),
     ("events.SUBSCRIBERS_MAX", events.SUBSCRIBERS_MAX, "subscribers of the event bus"),
     ("events.QUEUE_MAX", events.QUEUE_MAX, "events that wait for one subscriber; the oldest are lost and counted"),
+    ("Limits.clients", CONTROL.clients, "connections of the control socket"),
+    ("Limits.line_bytes", CONTROL.line_bytes, "bytes of a request's line"),
+    ("Limits.requests", CONTROL.requests, "requests of one connection on their way; more is not read"),
+    ("Limits.unread_bytes", CONTROL.unread_bytes, "bytes that a client has not read; behind them its requests are not read either"),
+    ("Limits.bad_lines", CONTROL.bad_lines, "lines in a row that are no requests, and the connection closes"),
+    ("subscriber.BUNCH_EVENTS", subscriber.BUNCH_EVENTS, "events that wait in a connection; the others wait in the bus"),
+    ("filtering.FILTER_MAX", filtering.FILTER_MAX, "characters of a filter of flows"),
+    ("filtering.TERMS_MAX", filtering.TERMS_MAX, "terms of one"),
+    ("requests.CLOSES_MAX", requests_table.CLOSES_MAX, "flows that one request to close them names"),
+    ("load.FILE_SIZE_MAX", load.FILE_SIZE_MAX, "bytes of a file"),
+    ("pieces.PIECE_ITEMS_MAX", pieces.PIECE_ITEMS_MAX, "backends that the reading child sends at a time: a turn of the loop takes in one piece"),
+    ("reading.ANSWER_BYTES_MAX", reading.ANSWER_BYTES_MAX, "bytes of the child's answer"),
+    ("forwarding.BUILD_STEPS", forwarding.BUILD_STEPS, "steps of preparing a change in one turn of the loop"),
+    ("snapshot.BACKENDS_PER_SLICE", snapshot.BACKENDS_PER_SLICE, "backends that one turn of the loop describes in a snapshot"),
+    ("stream.ITEMS_MAX", stream.ITEMS_MAX, "snapshots and events that wait in a client"),
     ("walk.SLICE_FLOWS", walk.SLICE_FLOWS, "flows that one slice of a ranking or a forecast visits"),
     ("ranking.WINDOW_MAX", ranking.WINDOW_MAX, "rows of a window of flows"),
     ("ranking.OFFSET_MAX", ranking.OFFSET_MAX, "how deep into a ranking a window can begin"),
@@ -117,6 +143,15 @@ TIMERS: tuple[tuple[str, object, str], ...] = (
     ("probe `timeout`", "configured", "a probe without an answer has failed"),
     ("forecasts.GOOD_FOR_S", forecasts.GOOD_FOR_S, "the forecast of a drain is made anew, while a backend drains"),
     ("ranking.GOOD_FOR_S", ranking.GOOD_FOR_S, "a ranking of flows is made anew, while somebody looks"),
+    ("forwarding.TICK_S", forwarding.TICK_S, "is a retired listener's last flow gone?"),
+    ("watching.STEP_S", watching.STEP_S, "an edit of the file has come to its end when so long nothing more happens"),
+    ("watching.ABSENT_MAX_S", watching.ABSENT_MAX_S, "a file that is away for so long is told to be missing"),
+    ("reading.SILENCE_MAX_S", reading.SILENCE_MAX_S, "a reading child that says nothing for so long is ended"),
+    ("subscriber.EVENTS_EVERY_S", subscriber.EVENTS_EVERY_S, "a subscriber's events are looked for"),
+    ("Limits.line_s", CONTROL.line_s, "a request's line that is not complete by then closes its connection"),
+    ("Limits.idle_s", CONTROL.idle_s, "a connection without a request or a subscription is closed"),
+    ("Limits.unread_s", CONTROL.unread_s, "a connection whose client reads no answers is closed"),
+    ("Limits.answer_s", CONTROL.answer_s, "a request that has no answer yet is told so"),
     ("engine.DRAIN_CHECK_S", engine.DRAIN_CHECK_S, "while draining: has the last flow ended?"),
     ("`drain_timeout`", "configured", "while draining: the flows that are left are closed"),
 )  # fmt: skip

@@ -158,11 +158,11 @@ def test_until_the_table_is_built_rendezvous_decides() -> None:
 def test_a_slice_ends_though_every_slot_it_tried_was_taken() -> None:
     """The last claims of a table try thousands."""
     size = 10_007
-    maglev = Maglev({running(backend(index), SEED): 1 for index in range(5)}, 0, size)
+    maglev = Maglev({running(backend(index), SEED): 1 for index in range(50)}, 0, size)
     slices = 1
     while not maglev.build(1):
         slices += 1
-    assert slices > 1.5 * size
+    assert slices > 1.1 * size
 
 
 def test_slices_of_any_length_build_the_same_table() -> None:

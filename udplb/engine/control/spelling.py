@@ -36,7 +36,9 @@ def _words(request: Change[Any]) -> list[str]:
     match request:
         case Drain(cluster=cluster, backend=backend, deadline_s=deadline_s, at_deadline=way):
             words = ["drain", f"{cluster}/{backend}"]
-            words += [] if deadline_s is None else ["--deadline", _seconds(deadline_s)]
+            if deadline_s is None:
+                return words
+            words += ["--deadline", _seconds(deadline_s)]
             return words + ([] if way is None else ["--at-deadline", way])
         case Undrain(cluster=cluster, backend=backend):
             return ["undrain", f"{cluster}/{backend}"]

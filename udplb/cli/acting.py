@@ -127,7 +127,7 @@ def add(
     /,
     *,
     name: str | None = None,
-    weight: int = 1,
+    weight: int | None = None,
     json: Json = False,
     socket: SocketPath = None,
 ) -> int:
@@ -147,13 +147,13 @@ def add(
     name
         What people call it; default: its address.
     weight
-        From 0 to 1000.
+        From 0 to 1000; default: 1, or what the file says of a backend that was removed here.
     """
     request = AddBackend(
         cluster=arguments.name_of("cluster", cluster),
         address=arguments.backend_address(address),
         name=None if name is None else arguments.new_name(name),
-        weight=arguments.weight_of("--weight", weight),
+        weight=None if weight is None else arguments.weight_of("--weight", weight),
     )
     return _change(request, f"{cluster} has {address} already", json, socket)
 

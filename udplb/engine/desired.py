@@ -113,7 +113,9 @@ class DesiredState:
                 raise self._reject("refused", began, (str(error),)) from None
             if loaded.digest == self._digest and self._is_settled():
                 return Done(sentences=(), generation=self._generation)
+            await asyncio.sleep(0)  # each of these steps takes its time where there are thousands
             overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
+            await asyncio.sleep(0)
             try:
                 changes = await self._apply(loaded.configuration, overlay)
             except StartError as error:

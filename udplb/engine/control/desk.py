@@ -200,10 +200,10 @@ class Desk:
                     lambda overlay, file: overlay.with_weight(file, cluster, backend, weight),
                     generation,
                 )
-            case AddBackend(cluster=cluster, address=address, name=name, weight=weight):
+            case AddBackend(cluster=cluster, address=address, name=name, weight=its_weight):
                 return await desired.edit(
                     lambda overlay, file: overlay.with_backend(
-                        file, cluster, address, name, weight
+                        file, cluster, address, name, its_weight
                     ),
                     generation,
                 )

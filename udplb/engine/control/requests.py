@@ -260,7 +260,8 @@ class AddBackend(Change[Done], frozen=True, kw_only=True):
     cluster: Text
     address: Text
     name: Text | None = None
-    weight: Weight = 1
+    weight: Weight | None = None
+    """None: 1, or what the file says of a backend that was removed here."""
 
 
 class RemoveBackend(Change[Done], frozen=True, kw_only=True):

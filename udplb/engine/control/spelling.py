@@ -47,7 +47,7 @@ def _words(request: Change[Any]) -> list[str]:
         case AddBackend(cluster=cluster, address=address, name=name, weight=weight):
             words = ["add", cluster, address]
             words += [] if name is None else ["--name", name]
-            return words + ([] if weight == 1 else ["--weight", str(weight)])
+            return words + ([] if weight is None else ["--weight", str(weight)])
         case RemoveBackend(cluster=cluster, backend=backend):
             return ["remove", f"{cluster}/{backend}"]
         case CloseFlows(flows=flows, filter=text):

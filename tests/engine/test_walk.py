@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -19,11 +18,9 @@ from udplb.engine.walk import (
     SLICE_FLOWS,
     SLICE_S,
     STEP_FLOWS,
-    Pace,
     Steps,
     Walk,
     pause_after,
-    slices,
     steps_over,
 )
 
@@ -52,11 +49,11 @@ def slab_of(count: int) -> Slab:
     return slab
 
 
-def flows_of(walk: Iterator[object], most: int = STEP_FLOWS) -> list[int]:
+def flows_of(walk: Iterator[object]) -> list[int]:
     found: list[int] = []
     for each in walk:
         assert isinstance(each, list)
-        assert 0 < len(each) <= most
+        assert 0 < len(each) <= STEP_FLOWS
         found += [flow.id for flow in each if flow is not None]
     return found
 
@@ -66,7 +63,6 @@ def flows_of(walk: Iterator[object], most: int = STEP_FLOWS) -> list[int]:
 )
 def test_every_place_is_visited_once_in_order(count: int) -> None:
     assert flows_of(steps_over(slab_of(count))) == list(range(count))
-    assert flows_of(slices(slab_of(count)), SLICE_FLOWS) == list(range(count))
 
 
 def test_what_comes_behind_the_walk_is_still_met() -> None:
@@ -162,27 +158,6 @@ def test_a_walk_that_rests_is_left_alone_for_so_long() -> None:
     assert walk.found is None
     walk.slice(clock)
     assert walk.found == 7
-
-
-def test_a_coroutine_sleeps_when_its_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    clock = Clock()
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        clock.now += seconds
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-
-    async def walk() -> None:
-        pace = Pace(clock)
-        for _ in range(100):
-            clock.now += SLICE_S / 20
-            await pace.step()
-
-    asyncio.run(walk())
-    assert len(slept) in (9, 10), "every tenth step or so"
-    assert all(LOOP_SHARE * pause >= SLICE_S * 0.49 for pause in slept)
 
 
 @pytest.mark.parametrize("took_s", [0.0, 1e-6, 0.000_25, 0.001, 0.01])

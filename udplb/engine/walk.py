@@ -6,7 +6,6 @@ says how long the loop is to be left alone.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Generic, TypeVar
 
@@ -60,36 +59,10 @@ class Walk(Generic[Found]):
 
 def steps_over(slab: Slab) -> Iterator[Sequence[Flow | None]]:
     """All places, step by step, while the slab grows and shrinks under the walk."""
-    return _pieces(slab, STEP_FLOWS)
-
-
-def _pieces(slab: Slab, flows: int) -> Iterator[Sequence[Flow | None]]:
     start = 0
     while start < len(slab.places):
-        yield slab.places[start : start + flows]
-        start += flows
-
-
-class Pace:
-    """For a coroutine that walks: it sleeps whenever a slice is over."""
-
-    __slots__ = ("_began", "_clock")
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._began = clock()
-
-    async def step(self) -> None:
-        """A step is done."""
-        took = self._clock() - self._began
-        if took >= SLICE_S / 2:
-            await asyncio.sleep(pause_after(took))
-            self._began = self._clock()
-
-
-def slices(slab: Slab) -> Iterator[Sequence[Flow | None]]:
-    """All places like `steps_over`, but a slice at a time; for conditions that cost little."""
-    return _pieces(slab, SLICE_FLOWS // 4)
+        yield slab.places[start : start + STEP_FLOWS]
+        start += STEP_FLOWS
 
 
 def pause_after(took_s: float) -> float:

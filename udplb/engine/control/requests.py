@@ -320,7 +320,8 @@ class Refused(Exception):  # noqa: N818 - what it is
     def __init__(self, code: str, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
-        """bad_request, not_found, refused, stale, invalid, changed, read_only, busy, ended, failed."""
+        """bad_request, not_found, refused, stale, invalid, changed, read_only, busy, ended, failed
+        (a bug)."""
         self.message = message
         self.problems = problems
         """With `invalid`: one line for each mistake of the file."""

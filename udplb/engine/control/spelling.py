@@ -27,41 +27,43 @@ def command_line(request: Change[Any]) -> str:
     return escape(f"udplb {join(_words(request))}")
 
 
-def _seconds(span: float) -> str:
-    """Never with an exponent, which no duration has."""
-    return f"{span:.6f}".rstrip("0").rstrip(".") + "s"
-
-
 def _words(request: Change[Any]) -> list[str]:
     match request:
-        case Drain(cluster=cluster, backend=backend, deadline_s=deadline_s, at_deadline=way):
-            words = ["drain", f"{cluster}/{backend}"]
-            if deadline_s is None:
-                return words
-            words += ["--deadline", _seconds(deadline_s)]
-            return words + ([] if way is None else ["--at-deadline", way])
+        case Drain(cluster=cluster, backend=backend, deadline_s=None):
+            return ["drain", f"{cluster}/{backend}"]
+        case Drain(cluster=cluster, backend=backend, at_deadline=way):
+            assert request.deadline_s is not None
+            limits = ["--deadline", _seconds(request.deadline_s), *_option("--at-deadline", way)]
+            return ["drain", f"{cluster}/{backend}", *limits]
         case Undrain(cluster=cluster, backend=backend):
             return ["undrain", f"{cluster}/{backend}"]
         case SetWeight(cluster=cluster, backend=backend, weight=weight):
             return ["weight", f"{cluster}/{backend}", str(weight)]
         case AddBackend(cluster=cluster, address=address, name=name, weight=weight):
-            words = ["add", cluster, address]
-            words += [] if name is None else ["--name", name]
-            return words + ([] if weight is None else ["--weight", str(weight)])
+            named = _option("--name", name)
+            return ["add", cluster, address, *named, *_option("--weight", weight)]
         case RemoveBackend(cluster=cluster, backend=backend):
             return ["remove", f"{cluster}/{backend}"]
-        case CloseFlows(flows=flows, filter=text):
-            if text is not None:
-                return ["close", "--filter", text]
+        case CloseFlows(flows=flows, filter=None):
             more = ["..."] if len(flows) > FLOWS_SPELLED_MAX else []
             return ["close", *map(str, flows[:FLOWS_SPELLED_MAX]), *more]
+        case CloseFlows(filter=text):
+            return ["close", *_option("--filter", text)]
         case Reload():
             return ["reload"]
         case Save():
             return ["save"]
         case Revert(cluster=cluster, backend=backend):
-            if cluster is None:
-                return ["revert"]
-            return ["revert", cluster if backend is None else f"{cluster}/{backend}"]
+            whose = [each for each in (cluster, backend) if each is not None]
+            return ["revert", "/".join(whose)] if whose else ["revert"]
         case _:
             raise AssertionError(f"no command line for {request}")
+
+
+def _option(name: str, value: object) -> list[str]:
+    return [] if value is None else [name, str(value)]
+
+
+def _seconds(span: float) -> str:
+    """Never with an exponent, which no duration has."""
+    return f"{span:.6f}".rstrip("0").rstrip(".") + "s"

@@ -57,8 +57,8 @@ class Books:
         backend, counters = flow.backend, self.counters
         backend.requests += count
         backend.request_bytes += size
-        if flow.terms.responses:
-            backend.owed += count * flow.terms.responses
+        if responses := flow.terms.responses:
+            backend.owed += count * responses
         counters.requests += count
         counters.request_bytes += size
         if self._kept.switched_on:

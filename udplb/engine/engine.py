@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from udplb import __version__
+from udplb.config.load import digest_of
 from udplb.core.flow import Flow
 from udplb.core.reasons import CloseReason
 from udplb.core.settings import Configuration
@@ -212,6 +213,16 @@ class Engine:
         if self._file is not None:
             self._watch = FileWatch(self._file, lambda: self.reload("the file was saved"))
             self._watch.start()
+            if self._file_was_changed():
+                self._reload("the file was saved while it was read")
+
+    def _file_was_changed(self) -> bool:
+        """Whether the file is another than the one that the configuration came from."""
+        assert self._file is not None
+        try:
+            return digest_of(self._file.read_bytes()) != self._digest
+        except OSError:
+            return True  # to read it again tells why
 
     def _tell_of_flow(self, listener: Listener, flow: Flow, reason: CloseReason | None) -> None:
         """Events for single flows are built only while somebody wants them."""

@@ -48,6 +48,7 @@ from udplb.engine.inlet import Inlets
 from udplb.engine.listener import Listener
 from udplb.engine.logs import change_log_level
 from udplb.engine.ports import Ports, port_shares
+from udplb.engine.probes import exchanges
 from udplb.engine.probes.schedule import PROBES_MAX
 from udplb.engine.retirement import Retirement
 
@@ -160,6 +161,7 @@ class Forwarding:
         prepared = []
         for settings in wanted.clusters:
             if settings.name in touched:
+                await asyncio.to_thread(exchanges.load, settings.health.probe)
                 cluster = self.clusters.get(settings.name)
                 if cluster is None:
                     bare = replace(settings, backends=())
@@ -222,7 +224,8 @@ class Forwarding:
     def _sockets_on(self, port: int) -> Sequence[socket.socket]:
         """Sockets of our own that hold this local port."""
         listeners = [each.sock for each in self.all_listeners if each.address.port == port]
-        return [*listeners, *self.datapath.sockets_on(port)] if port else ()
+        probes = self.clusters.checker.sockets_on(port)
+        return [*listeners, *self.datapath.sockets_on(port), *probes] if port else ()
 
     # Commit
 
@@ -258,6 +261,7 @@ class Forwarding:
                 listener = before[settings.name]
                 if listener.settings != settings:
                     listener.settings_changed(now, settings)
+                    self.datapath.arm(now, listener)  # those that are denied now have to go
             else:
                 listener = successors[settings.name] = self._new_listener(bound, settings)
             self.listeners.append(listener)

@@ -30,11 +30,11 @@ async def matching(
     clock: Callable[[], float],
 ) -> AsyncIterator[Flow]:
     """The live flows for which the listener's predicate holds, in slices."""
+    began = clock()
     for listener in tuple(listeners):
         holds = on(listener)
         if holds is False:
             continue
-        began = clock()
         for places in steps_over(listener.manager.slab):
             for flow in places:
                 if flow is not None and (holds is True or holds(flow, began)):

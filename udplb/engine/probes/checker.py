@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -147,6 +148,15 @@ class HealthChecker:
     def in_flight(self) -> int:
         """Probes on their way, each with a socket."""
         return len(self._by_descriptor)
+
+    def sockets_on(self, port: int) -> list[socket.socket]:
+        """The UDP sockets of probes on their way that are bound to this local port."""
+        attempts = [each.attempt for each in self._by_descriptor.values()]
+        return [
+            attempt.sock
+            for attempt in attempts
+            if isinstance(attempt, UdpAttempt) and attempt.sock.getsockname()[1] == port
+        ]
 
     # What is probed
 

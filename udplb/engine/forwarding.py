@@ -161,7 +161,8 @@ class Forwarding:
         prepared = []
         for settings in wanted.clusters:
             if settings.name in touched:
-                await asyncio.to_thread(exchanges.load, settings.health.probe)
+                if not exchanges.is_loaded(settings.health.probe):
+                    await asyncio.to_thread(exchanges.load, settings.health.probe)
                 cluster = self.clusters.get(settings.name)
                 if cluster is None:
                     bare = replace(settings, backends=())

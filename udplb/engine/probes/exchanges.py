@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from udplb.core.settings import HealthSettings, Probe
@@ -11,6 +12,11 @@ from udplb.engine.probes.payload import PayloadExchange
 from udplb.engine.probes.radius import RadiusExchange
 from udplb.engine.probes.sip import SipExchange
 from udplb.engine.probes.stun import StunExchange
+
+
+def is_loaded(probe: Probe) -> bool:
+    """Whether all that the exchanges of this probe need is imported."""
+    return probe != "dns" or "udplb.engine.probes.dns" in sys.modules
 
 
 def load(probe: Probe) -> None:

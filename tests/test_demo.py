@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness import REPOSITORY
 from udplb import demo
+from udplb.client import connect
+from udplb.engine.control.requests import Backends
 
 
 def test_two_seconds_of_demo() -> None:
@@ -26,6 +29,28 @@ def test_two_seconds_of_demo() -> None:
     first, *_, last = done.stdout.splitlines()
     assert first.startswith("proxy on 127.0.0.1:")
     assert " 0 missing, 0 wrong" in last
+
+
+def test_one_can_look_into_the_demo() -> None:
+    """Through a socket of its own, which is gone with the demo."""
+    demonstration = subprocess.Popen(
+        [sys.executable, "-u", "-m", "udplb", "demo", "--duration", "60"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    try:
+        assert demonstration.stdout is not None
+        lines = (demonstration.stdout.readline() for _ in range(5))
+        socket = Path(next(line for line in lines if "--socket" in line).split()[-1])
+        with connect(socket) as client:
+            assert [each.name for each in client.ask(Backends())] == list(demo.BACKENDS)
+        demonstration.terminate()
+        demonstration.wait(30)
+        assert not socket.parent.exists()
+    finally:
+        demonstration.kill()
+        demonstration.communicate()
 
 
 class Lossy(demo.Echo):

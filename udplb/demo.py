@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from udplb.core.address import Address
@@ -94,16 +96,18 @@ class Tally:
 
 def run_demo(duration: float | None) -> int:
     """Run for `duration` seconds, or until Ctrl-C; 0 only if every client got every reply."""
-    return asyncio.run(_demo(duration))
+    # A place of its own: never that of a proxy that works on this machine.
+    with TemporaryDirectory(prefix="udplb-demo-") as private:
+        return asyncio.run(_demo(duration, Path(private) / "udplb.sock"))
 
 
-async def _demo(duration: float | None) -> int:
+async def _demo(duration: float | None, control_socket: Path) -> int:
     loop = asyncio.get_running_loop()
     backends = [
         await loop.create_datagram_endpoint(Echo, local_addr=(str(LOOPBACK), 0)) for _ in BACKENDS
     ]
     ports = [transport.get_extra_info("sockname")[1] for transport, _ in backends]
-    engine = Engine(_configuration(ports))
+    engine = Engine(_configuration(ports), control_socket=control_socket)
     try:
         snapshot = engine.start()
     except StartError as error:
@@ -111,6 +115,7 @@ async def _demo(duration: float | None) -> int:
         return 1
     listener = snapshot.listeners[0].address
     print(f"proxy on {listener}; backends:", *(f"{LOOPBACK}:{port}" for port in ports))
+    print(f"look in from another shell: udplb flows --watch --socket {control_socket}")
     tally = Tally()
     enough = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

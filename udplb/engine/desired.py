@@ -127,8 +127,7 @@ class DesiredState:
         try:
             await self.reload(why)
         except Refused as refusal:
-            if not refusal.problems:  # else they are in the log already
-                _log.warning("%s: %s", why, refusal.message)
+            _log.debug("%s: %s", why, refusal.message)  # the log has it already
 
     async def edit(
         self,
@@ -173,11 +172,7 @@ class DesiredState:
             try:
                 loaded = await save_apart(self.path, self._digest, self.overlay, self.file)
             except FileChangedError:
-                raise Refused(
-                    "changed",
-                    f"{self.path} was changed since it was read; see: udplb diff;"
-                    " then: udplb reload",
-                ) from None
+                raise await self._changed_meanwhile(self.path) from None
             except (EditError, ReadingError) as error:
                 raise Refused("refused", str(error)) from None
             except ConfigError as error:
@@ -190,6 +185,18 @@ class DesiredState:
             )
             _log.info("saved to %s: %s", self.path, "; ".join(sentences))
             return Done(sentences=sentences, generation=self._generation)
+
+    async def _changed_meanwhile(self, path: Path) -> Refused:
+        """Why nothing is saved: whoever saved the file meanwhile shall not lose what he wrote."""
+        try:
+            changes = difference(self.file, (await load_apart(path)).configuration)
+            told = tuple(each.sentence for each in changes)
+        except ConfigError as error:
+            told = tuple(map(str, error.problems))
+        except ReadingError as error:
+            told = (str(error),)
+        message = f"{path} was changed since it was read; udplb reload takes it up, save then"
+        return Refused("changed", message, told)
 
     async def preview(self) -> Preview:
         """What a reload would do now. Raises ConfigError or ReadingError."""
@@ -205,6 +212,7 @@ class DesiredState:
     async def _one_at_a_time(self) -> AsyncIterator[None]:
         async with self._lock:
             if self._ending:
+                _log.info("not changed: the proxy is ending")
                 raise Refused("ended", "the proxy is ending; nothing is changed any more")
             yield
 
@@ -236,9 +244,9 @@ class DesiredState:
         _log.error("%s is not applied; generation %d stays", self.path, self._generation)
         self._bus.publish(ConfigurationRejected(at=self._bus.now(), problems=problems))
         message = f"{self.path} is not applied, nothing was changed"
-        if code == "refused":
-            message += f": {problems[0]}"
-        return Refused(code, message, problems)
+        if code == "invalid":
+            return Refused(code, message, problems)
+        return Refused(code, f"{message}: {'; '.join(problems)}")
 
     def _accept(
         self,

@@ -324,4 +324,4 @@ class Refused(Exception):  # noqa: N818 - what it is
         (a bug)."""
         self.message = message
         self.problems = problems
-        """With `invalid`: one line for each mistake of the file."""
+        """With `invalid` a line for each mistake of the file, with `changed` for each change."""

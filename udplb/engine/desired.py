@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ from udplb.engine.events import (
 from udplb.engine.forwarding import Forwarding
 from udplb.engine.reading import ReadingError, load_apart, save_apart
 from udplb.engine.snapshot import ConfigurationSnapshot, ReloadSnapshot
+
+SENTENCES_PER_SLICE = 64
+"""Made in one turn of the loop: a third of a millisecond."""
+SENTENCES_LOGGED_MAX = 100
+"""Of one reload in log and snapshots; the answer and the event have them all."""
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +126,7 @@ class DesiredState:
                 changes = await self._apply(loaded.configuration, overlay)
             except StartError as error:
                 raise self._reject("refused", began, (str(error),)) from None
-            return self._accept(why, began, loaded, overlay, dropped, changes)
+            return await self._accept(why, began, loaded, overlay, dropped, changes)
 
     async def reload_quietly(self, why: str) -> None:
         """The same for somebody who waits for no answer: log and events tell it."""
@@ -202,8 +208,11 @@ class DesiredState:
         """What a reload would do now. Raises ConfigError or ReadingError."""
         assert self.path is not None
         loaded = await load_apart(self.path)
+        await asyncio.sleep(0)  # as in `reload`
         overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
+        await asyncio.sleep(0)
         desired = overlay.over(loaded.configuration)
+        await asyncio.sleep(0)
         return Preview(difference(self._forwarding.configuration, desired), dropped)
 
     # Steps
@@ -237,9 +246,10 @@ class DesiredState:
     def _reject(self, code: str, began: float, problems: tuple[str, ...]) -> Refused:
         self._rejected += 1
         took_s = self._clock() - began
-        self._last_reload = ReloadSnapshot(at=self._bus.now(), problems=problems, took_s=took_s)
+        first = _first(problems, "problems")
+        self._last_reload = ReloadSnapshot(at=self._bus.now(), problems=first, took_s=took_s)
         self._refresh()
-        for problem in problems:
+        for problem in first:
             _log.error("%s", problem)
         _log.error("%s is not applied; generation %d stays", self.path, self._generation)
         self._bus.publish(ConfigurationRejected(at=self._bus.now(), problems=problems))
@@ -248,7 +258,7 @@ class DesiredState:
             return Refused(code, message, problems)
         return Refused(code, f"{message}: {'; '.join(problems)}")
 
-    def _accept(
+    async def _accept(
         self,
         why: str,
         began: float,
@@ -258,10 +268,12 @@ class DesiredState:
         changes: Iterable[Change],
     ) -> Done:
         self.file, self._digest, self.overlay = loaded.configuration, loaded.digest, overlay
-        sentences = tuple(each.sentence for each in changes)
+        sentences = await _sentences(changes)
         self._reloads += 1
         self._last_reload = ReloadSnapshot(
-            at=self._bus.now(), sentences=sentences, took_s=self._clock() - began
+            at=self._bus.now(),
+            sentences=_first(sentences, "changes"),
+            took_s=self._clock() - began,
         )
         if sentences:
             self._note_generation()
@@ -281,7 +293,7 @@ class DesiredState:
         )
 
     def _tell(self, sentences: tuple[str, ...], why: str) -> None:
-        for sentence in sentences:
+        for sentence in _first(sentences, "changes"):
             _log.info("%s", sentence)
         what = f"{len(sentences)} changes" if sentences else "it says the same"
         _log.info("%s (%s): %s; generation %d", self.path, why, what, self._generation)
@@ -301,8 +313,9 @@ class DesiredState:
 
     def _refresh(self) -> None:
         """Make anew what snapshots tell of it."""
-        desired = self.overlay.over(self.file)
-        changes = difference(self._forwarding.configuration, desired)
+        in_force = self._forwarding.configuration
+        # Of the engine's keys alone: only these wait for a restart, and the rest may be large.
+        changes = difference(in_force, replace(in_force, engine=self.file.engine))
         self._told = ConfigurationSnapshot(
             file=None if self.path is None else str(self.path),
             generation=self._generation,
@@ -313,3 +326,21 @@ class DesiredState:
             drift=self.overlay.drift(self.file),
             awaiting_restart=tuple(each.sentence for each in changes if each.needs_restart),
         )
+
+
+def _first(lines: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """The first of them; a last line says how many more there are."""
+    if len(lines) <= SENTENCES_LOGGED_MAX:
+        return lines
+    more = len(lines) - SENTENCES_LOGGED_MAX
+    return (*lines[:SENTENCES_LOGGED_MAX], f"and {more} more {what}")
+
+
+async def _sentences(changes: Iterable[Change]) -> tuple[str, ...]:
+    """What is different, in slices."""
+    found = []
+    for number, change in enumerate(changes, start=1):
+        found.append(change.sentence)
+        if number % SENTENCES_PER_SLICE == 0:
+            await asyncio.sleep(0)
+    return tuple(found)

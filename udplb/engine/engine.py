@@ -106,6 +106,8 @@ class Engine:
         What has not come to its end when the engine has is cancelled.
         """
         try:
+            if self._ending:
+                raise RuntimeError
             answer = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:
             coroutine.close()
@@ -285,6 +287,7 @@ class Engine:
         if self._server is not None:
             await self._server.stop()
         self._rankings.stop()
+        await asyncio.sleep(0)  # what other threads have just asked for begins, and ends
         await asyncio.gather(*self._cancel_tasks(), return_exceptions=True)
 
     def _cancel_tasks(self) -> list[asyncio.Task[Any]]:

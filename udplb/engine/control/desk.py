@@ -6,6 +6,7 @@ snapshots, or walks over flows in slices.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol, assert_never
@@ -55,6 +56,9 @@ from udplb.engine.rankings import Rankings, Watch
 from udplb.engine.reading import ReadingError
 from udplb.engine.snapshot import BackendSnapshot, Snapshot
 from udplb.engine.terms import Filter, Predicate
+
+CHANGES_PER_SLICE = 64
+"""Of a difference: a third of a millisecond."""
 
 _log = logging.getLogger(__name__)
 
@@ -277,7 +281,9 @@ class Desk:
                 problems = (str(error),)
             else:
                 dropped = preview.dropped
-                for change in preview.changes:
+                for number, change in enumerate(preview.changes):
+                    if number % CHANGES_PER_SLICE == 0:
+                        await asyncio.sleep(0)
                     flows = await impact.of(change)
                     on_reload.append(
                         Touched(

@@ -106,8 +106,11 @@ def _make_alike(target: str, name: str, descriptor: int) -> None:
             ) from error
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
     if hasattr(os, "listxattr"):
+        attributes: list[str] = []
         with suppress(OSError):
-            for attribute in os.listxattr(target):
+            attributes = os.listxattr(target)
+        for attribute in attributes:
+            with suppress(OSError):
                 os.setxattr(descriptor, attribute, os.getxattr(target, attribute))
 
 

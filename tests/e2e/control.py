@@ -127,11 +127,9 @@ class Running:
         return command(*arguments, "--socket", self.socket)
 
     def end(self) -> int:
-        """End it at once; its exit code."""
+        """End it where no flow lives; its exit code. A second SIGTERM might come too late, when
+        Python has taken its handler away."""
         self.process.terminate()
-        self.log.wait_for("SIGTERM: draining")
-        if self.alive:
-            self.process.terminate()
         return self.process.wait(PATIENCE_S)
 
 
@@ -220,18 +218,24 @@ class Told:
             assert time.monotonic() < deadline, f"in vain: {what}; heard {self.events[-5:]}"
             self.take(0.1)
 
-    def judged(self, done: Callable[[], object]) -> ConfigurationChanged | ConfigurationRejected:
+    def judged(
+        self, do: Callable[..., object], *arguments: object
+    ) -> ConfigurationChanged | ConfigurationRejected:
         """Do something to the file, and wait for what becomes of it."""
-        kinds = (ConfigurationChanged, ConfigurationRejected)
         before = len(self.events)
-        done()
+        do(*arguments)
+        self.wait_for(lambda: _verdicts(self.events[before:]), "a verdict about the file")
+        return _verdicts(self.events[before:])[0]
 
-        def verdicts() -> list[Any]:
-            return [each for each in self.events[before:] if isinstance(each, kinds)]
 
-        self.wait_for(verdicts, "a verdict about the file")
-        verdict: ConfigurationChanged | ConfigurationRejected = verdicts()[0]
-        return verdict
+def _verdicts(events: list[Event]) -> list[ConfigurationChanged | ConfigurationRejected]:
+    """What became of versions of the file; what operators change is none."""
+    return [
+        each
+        for each in events
+        if isinstance(each, ConfigurationRejected)
+        or (isinstance(each, ConfigurationChanged) and each.why != "an operator")
+    ]
 
 
 # Pauses

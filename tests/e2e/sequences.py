@@ -1,9 +1,9 @@
 """Numbered datagrams over many flows, and every backend: who got which number, how often.
 
 Run as a program it is all the clients and all the backends, so that the test's own thread delays
-nobody: `python -m tests.e2e.sequences PORT FLOWS RATE BACKENDS`. It prints "ready" and the ports of
-the backends, sends from the first line of its input to the end of that, and prints what became of
-every number.
+nobody: `python -m tests.e2e.sequences PORT FLOWS RATE BACKENDS DELAY_MS`. It prints "ready" and the
+ports of the backends, sends from the first line of its input to the end of that, and prints what
+became of every number.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import struct
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,11 +107,16 @@ class Sequences:
 
 
 @contextmanager
-def backends_and_clients(port: int, *, flows: int, rate: int, backends: int) -> Iterator[Sequences]:
-    """The program: its backends are there at once, its clients begin when they are told to."""
+def backends_and_clients(
+    port: int, *, flows: int, rate: int, backends: int, delay_ms: int
+) -> Iterator[Sequences]:
+    """The program: its backends are there at once, its clients begin when they are told to.
+
+    Backends take their time, so that there always are replies that are owed.
+    """
     command = [sys.executable, "-m", "tests.e2e.sequences"]
     running = subprocess.Popen(
-        [*command, *map(str, (port, flows, rate, backends))],
+        [*command, *map(str, (port, flows, rate, backends, delay_ms))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -146,7 +151,9 @@ def udp(connect_to: int = 0) -> socket.socket:
 
 
 class _Player:
-    def __init__(self, port: int, flows: int, rate: int, backends: int) -> None:
+    def __init__(self, port: int, flows: int, rate: int, backends: int, delay_ms: int) -> None:
+        self.delay_s = delay_ms / 1_000
+        self.owed: deque[tuple[float, socket.socket, bytes, tuple[str, int]]] = deque()
         self.backends = [udp() for _ in range(backends)]
         self.clients = [udp(port) for _ in range(flows)]
         self.rate = rate
@@ -157,6 +164,7 @@ class _Player:
         self.strange = 0
         self.heard_at = 0.0
         self.poll = select.epoll()
+        self.readers: dict[int, tuple[Callable[[socket.socket, int], None], socket.socket, int]]
         self.readers = {}
         for number, sock in enumerate(self.backends):
             self.readers[sock.fileno()] = (self.serve, sock, number)
@@ -172,6 +180,11 @@ class _Player:
             if client < len(self.clients):
                 self.arrived[client][number] += 1
                 self.upstreams[client][backend, upstream[1]] += 1
+            self.owed.append((time.monotonic() + self.delay_s, sock, datagram, upstream))
+
+    def reply(self) -> None:
+        while self.owed and self.owed[0][0] <= time.monotonic():
+            _, sock, datagram, upstream = self.owed.popleft()
             sock.sendto(datagram, upstream)
 
     def hear(self, sock: socket.socket, client: int) -> None:
@@ -184,6 +197,7 @@ class _Player:
                 self.strange += 1
 
     def look(self, wait_s: float) -> None:
+        self.reply()
         for descriptor, _ in self.poll.poll(wait_s):
             read, sock, number = self.readers[descriptor]
             with suppress(BlockingIOError, ConnectionRefusedError):
@@ -208,13 +222,13 @@ class _Player:
             self.look(max(0.0, due - time.monotonic()))
         lasted = self.heard_at = time.monotonic()
         while time.monotonic() < self.heard_at + self.patience_s:
-            self.look(0.01)
+            self.look(0.001)
         return lasted - began
 
     @property
     def patience_s(self) -> float:
         """How long to wait for the next answer; where none is missing, for one too many."""
-        return QUIET_S if sum(map(len, self.answered)) < sum(self.sent) else QUIET_S / 5
+        return QUIET_S if sum(map(len, self.answered)) < sum(self.sent) else QUIET_S / 2
 
     def result(self, seconds: float) -> dict[str, object]:
         clients = []
@@ -246,7 +260,7 @@ def main(arguments: Sequence[str]) -> None:
     player = _Player(*map(int, arguments))
     print("ready", *(each.getsockname()[1] for each in player.backends), flush=True)
     while not told():
-        player.look(0.01)
+        player.look(0.001)
     os.read(0, 64)
     print(json.dumps(player.result(player.play())), flush=True)
 

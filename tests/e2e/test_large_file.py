@@ -22,6 +22,7 @@ from tests.e2e.control import (
     Window,
     cluster,
     engine,
+    has_priorities,
     listener,
     pinger,
     run_delay_s,
@@ -37,8 +38,10 @@ from udplb.engine.events import ConfigurationChanged
 pytestmark = pytest.mark.e2e
 
 BACKENDS, LINES = 2_000, 10_000
-QUIET_S = 1.5
-WANTED_S, SANE_S = 0.020, 1.0
+QUIET_S = 1.0
+WANTED_S = 0.020
+SANE_S = 0.150 if has_priorities() else 1.0
+"""Reading such a file in the loop would take more."""
 FULL = bool(os.environ.get("UDPLB_FULL"))
 
 PROBED = """
@@ -82,12 +85,12 @@ EDITS: dict[str, Edit] = {
 USUAL = ("one weight", "2,000 weights", "2,000 addresses")
 
 SHAPES = [
-    pytest.param("hrw", 1, False, id="hrw"),
     pytest.param("maglev", 1, True, id="maglev-probed"),
     pytest.param("hrw", 20, True, id="20-clusters-probed"),
 ]
 if FULL:
     SHAPES += [
+        pytest.param("hrw", 1, False, id="hrw"),
         pytest.param("hrw", 1, True, id="hrw-probed"),
         pytest.param("maglev", 1, False, id="maglev"),
         pytest.param("hrw", 20, False, id="20-clusters"),
@@ -126,10 +129,10 @@ class Scene:
         """Seconds from the save to its application, those from its being seen, and the pings."""
         self.pings.window()
         began = time.monotonic()
-        verdict = self.told.judged(lambda: self.proxy.file.write_text(text))
+        verdict = self.told.judged(self.proxy.file.write_text, text)
         took = time.monotonic() - began
         assert isinstance(verdict, ConfigurationChanged), verdict
-        time.sleep(0.3)  # what follows a change
+        time.sleep(0.2)  # what follows a change
         window = self.pings.window()
         last = self.proxy.status().configuration.last_reload
         assert last is not None
@@ -154,7 +157,6 @@ def test_a_large_file(tmp_path: Path, balance: str, clusters: int, probes: bool)
             )
             assert window.lost == 0
             assert window.longest_s < SANE_S
-            s.saved(s.text)
         waited = run_delay_s(s.proxy.pid) - delay
         shown.append(f"  its threads waited for a processor {waited * 1e3:.0f} ms in all")
         print("\n".join(shown))

@@ -10,11 +10,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from tests.harness import REPOSITORY, Udp, need_root
+from tests.harness import REPOSITORY, Udp, need_linux, need_root
 from tests.namespaces import in_namespace
 from udplb.core.address import Address
 from udplb.core.settings import ListenerSettings
-from udplb.engine.binding import BindError, bind_listener
+from udplb.engine.binding import BindError, BoundSocket, bind_listener, hand_over
 
 
 def settings(host: str, port: int = 0, receive_buffer: int = 1 << 20) -> ListenerSettings:
@@ -126,3 +126,86 @@ def test_the_receive_buffer_is_what_was_granted() -> None:
 
 
 # Packet information
+
+
+# Beside sockets of our own (KERNEL.md 19)
+
+
+def reuse(sock: socket.socket) -> int:
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_binds_beside_sockets_of_our_own_and_shares_with_nobody(host: str) -> None:
+    need_linux()
+    ours = Udp("127.0.0.1")
+    port = ours.name[1]
+    asked: list[int] = []
+
+    def rivals(of: int) -> list[socket.socket]:
+        asked.append(of)
+        return [ours]
+
+    bound = bind_listener(settings(host, port), rivals)
+    assert asked == [port]
+    assert bound.address == Address(ip_address(host), port)
+    assert reuse(ours) == reuse(bound.sock) == 0
+    thief = socket.socket(bound.sock.family, socket.SOCK_DGRAM)
+    thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    with pytest.raises(OSError, match=r"in use"):
+        thief.bind((host, port))
+    thief.close()
+    bound.sock.close()
+
+
+def test_what_another_program_has_is_not_ours_to_share() -> None:
+    need_linux()
+    ours = Udp("127.0.0.1")
+    theirs = Udp("127.0.0.2", ours.name[1])
+    with pytest.raises(BindError, match="another program has it"):
+        bind_listener(settings("0.0.0.0", ours.name[1]), lambda port: [ours])
+    assert reuse(ours) == 0
+    theirs.close()
+    bind_listener(settings("0.0.0.0", ours.name[1]), lambda port: [ours]).sock.close()
+
+
+def test_upstreams_that_share_their_port_go_on_sharing_it() -> None:
+    """After a bind that failed, too: the next upstream on that port must find it as before."""
+    need_linux()
+    ours = Udp("127.0.0.1")
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    theirs = Udp("127.0.0.2", ours.name[1])
+    with pytest.raises(BindError):
+        bind_listener(settings("0.0.0.0", ours.name[1]), lambda port: [ours])
+    assert reuse(ours) == 1
+    theirs.close()
+
+
+def test_other_errors_have_nothing_to_do_with_rivals() -> None:
+    ours = Udp("127.0.0.1")
+    with pytest.raises(BindError, match="no such address"):
+        bind_listener(settings("203.0.113.7", ours.name[1]), lambda port: [ours])
+    assert reuse(ours) == 0
+
+
+def test_a_socket_is_handed_over() -> None:
+    bound = bind_listener(settings("127.0.0.1"))
+    again = hand_over(settings("127.0.0.1"), bound)
+    assert again[1:] == bound[1:]
+    assert again.sock.fileno() != bound.sock.fileno()
+    bound.sock.close()
+    client = Udp()
+    client.sendto(b"x", ("127.0.0.1", again.address.port))
+    assert again.sock.recv(100) == b"x"
+    again.sock.close()
+
+
+def test_a_socket_that_cannot_be_handed_over_is_a_bind_error() -> None:
+    class Full(socket.socket):
+        def dup(self) -> Full:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    with Full(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        bound = BoundSocket(sock, Address(ip_address("127.0.0.1"), 9), 0)
+        with pytest.raises(BindError, match=r"listener dns: .*ulimit -n"):
+            hand_over(settings("127.0.0.1", 9), bound)

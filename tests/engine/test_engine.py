@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import errno
 import logging
 import os
@@ -9,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +28,10 @@ from tests.harness import (
 )
 from udplb.core.manager import FlowManager
 from udplb.core.settings import FlowTerms
-from udplb.engine import forwarding
+from udplb.engine import clusters, forwarding
 from udplb.engine.binding import BindError, StartError
-from udplb.engine.control.requests import Flows
+from udplb.engine.control.requests import Flows, Refused, Status
+from udplb.engine.control.server import Server
 from udplb.engine.datapath import Datapath
 from udplb.engine.engine import Engine
 from udplb.engine.events import DrainBegan, EngineStarted, EngineStopped, ListenerBound
@@ -52,8 +56,6 @@ def test_a_listener_that_cannot_be_bound_leaves_nothing() -> None:
     taken = Udp()
     settings = configuration(("127.0.0.1", 9), listen=["127.0.0.1", "127.0.0.1"])
     first, second = settings.listeners
-    import dataclasses
-
     from udplb.core.address import Address
 
     address = Address(first.address.ip, taken.name[1])
@@ -233,6 +235,93 @@ def test_postponed_trains_are_not_forgotten_by_a_drain() -> None:
         assert totals.replies == totals.requests
 
 
+# The end takes its time
+
+
+@pytest.fixture
+def slow_end(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The control socket closes when the event is set, as a client does not read."""
+    over = threading.Event()
+    stop = Server.stop
+
+    async def slowly(server: Server) -> None:
+        while not over.is_set():
+            await asyncio.sleep(0.001)
+        await stop(server)
+
+    monkeypatch.setattr(Server, "stop", slowly)
+    return over
+
+
+def test_nothing_that_comes_at_the_end_cuts_it_off(
+    tmp_path: Path, slow_end: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals, a drain's time, and what looks after flows: all come while the rest is closed."""
+    monkeypatch.setattr(forwarding, "TICK_S", 0.001)
+    monkeypatch.setattr(forwarding, "HOSTS_INTERVAL_S", 0.001)
+    monkeypatch.setattr(clusters, "TICK_S", 0.001)
+    at = tmp_path / "udplb.sock"
+    with Servers() as servers:
+        settings = configuration(*servers.names, drain_timeout=0.05)
+        with proxy(settings, control_socket=at) as p:
+            Udp().ask(b"x", p.at)
+            second = dataclasses.replace(settings.clusters[0], name="d")
+            moved = dataclasses.replace(settings.listeners[0], cluster="d")
+            wanted = dataclasses.replace(settings, clusters=(second,), listeners=(moved,))
+            p.change(dataclasses.replace(wanted, engine=settings.engine))
+            p.engine.drain()
+            p.engine.drain()
+            p.until(lambda p: p.snapshot.state == "stopped")
+            last = p.snapshot
+            for _ in range(3):
+                p.engine.drain()
+                p.engine.reload("SIGHUP")
+                p.engine._post(p.engine._end)
+            with pytest.raises(Refused, match="ended"):
+                p.ask(Status())
+            assert not p.engine.wait(0.2), "its control socket is still to be closed"
+            slow_end.set()
+            assert p.engine.wait(10)
+            assert p.engine.failure is None
+            assert p.snapshot is last
+            assert p.snapshot.totals.replies == 1
+    assert not at.exists()
+
+
+def test_a_bug_at_the_end_is_told_and_the_rest_is_closed(
+    tmp_path: Path, slow_end: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = tmp_path / "udplb.sock"
+
+    def bug() -> None:
+        raise ZeroDivisionError("a bug")
+
+    with (
+        caplog.at_level(logging.CRITICAL),
+        proxy(configuration(("127.0.0.1", 9)), fails=True, control_socket=at) as p,
+    ):
+        p.engine._post(p.engine._end)
+        p.until(lambda p: p.snapshot.state == "stopped")
+        p.engine._loop.call_soon_threadsafe(bug)
+        until(lambda: p.engine.failure is not None)
+        slow_end.set()
+        assert p.engine.wait(10)
+    assert isinstance(p.engine.failure, ZeroDivisionError)
+    assert not at.exists()
+
+
+def test_a_reload_that_waits_when_the_end_comes_does_nothing_more(tmp_path: Path) -> None:
+    file = tmp_path / "udplb.toml"
+    file.write_text("x = 1")
+    for _ in range(5):
+        with proxy(configuration(("127.0.0.1", 9)), file=file) as p:
+            for _ in range(5):
+                p.engine.reload("SIGHUP")
+            p.engine.stop()
+            assert p.engine.failure is None
+            assert not p.engine._tasks
+
+
 # Events and pictures
 
 
@@ -354,7 +443,7 @@ import os, resource, sys, threading, time
 sys.path[:0] = [{repository!r}]
 from tests.harness import Servers, Udp, configuration, proxy, until
 from udplb.core.settings import FlowTerms
-from udplb.engine import forwarding
+from udplb.engine import clusters, forwarding
 
 forwarding.HOSTS_INTERVAL_S = 0.05
 terms = FlowTerms(front_timeout=2.0, back_timeout=2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from itertools import chain
@@ -186,3 +187,32 @@ def test_a_proxy_forwards_without_batches(listen: str, monkeypatch: pytest.Monke
         for number in range(50):
             for client in clients:
                 assert client.ask(b"%d" % number, at) == b"%d" % number
+
+
+def test_a_second_inlet_of_a_socket_goes_on_where_the_first_was(make: Make) -> None:
+    """The ratchet of UDP_GRO: merged buffers come apart, whoever reads them."""
+    here, there = Udp(), Udp()
+    here.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+    first = make(here, coalescing=True)
+    there.send_run(b"x" * 32_000, 1_000, here.name)
+    assert [len(each) for _, _, each in seen(first)] == [32]
+    assert first.coalesces
+    again = socket.socket(fileno=os.dup(here.fileno()))
+    for coalescing in (True, False):
+        second = make(again, coalescing=coalescing)
+        assert not second.coalesces
+        second.inherit(first)
+        assert second.coalesces
+        there.send_run(b"y" * 5_000, 1_000, here.name)
+        assert seen(second) == [(there.getsockname(), None, [b"y" * 1_000] * 5)]
+    again.close()
+
+
+def test_one_that_inherits_nothing_still_may_begin_to_coalesce(make: Make) -> None:
+    here, there = Udp(), Udp()
+    second = make(here, coalescing=True)
+    second.inherit(make(here, coalescing=True))
+    assert not second.coalesces
+    there.send_run(b"x" * 32_000, 1_000, here.name)
+    seen(second)
+    assert second.coalesces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 
@@ -68,3 +69,48 @@ def test_numbers_agree_with_pythons_where_it_has_them() -> None:
         if hasattr(socket, name):
             assert getattr(kernel, name) == getattr(socket, name)
     assert kernel.SOL_UDP == socket.IPPROTO_UDP
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_a_socket_that_receives_nothing_more_keeps_what_waits_and_sends(host: str) -> None:
+    need_linux()
+    here = Udp(host)
+    if host == "::":
+        assert here.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 0
+    port = here.name[1]
+    clients = [Udp("::1")] if ":" in host else []
+    clients += [Udp("127.0.0.1")] if host != "::1" else []
+    for client in clients:
+        client.connect((client.name[0], port))
+        client.send(b"before")
+    assert kernel.receive_nothing_more(here)
+    assert kernel.receive_nothing_more(here), "a second time does nothing"
+    for client in clients:
+        client.send(b"after")
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(100)
+    assert here.waiting() == [b"before"] * len(clients)
+    for client in clients:
+        name = client.name[0]
+        mapped = f"::ffff:{name}" if here.family == socket.AF_INET6 and ":" not in name else name
+        free = Udp(name)
+        here.sendto(b"a reply", (mapped, free.name[1]))
+        assert free.recv(100) == b"a reply"
+
+
+def test_elsewhere_a_socket_goes_on_receiving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "LINUX", False)
+    here = Udp()
+    assert not kernel.receive_nothing_more(here)
+    assert Udp().sendto(b"x", here.name)
+    assert here.recv(100) == b"x"
+
+
+def test_a_socket_that_cannot_be_connected_says_so() -> None:
+    need_linux()
+
+    class Homeless(Udp):
+        def connect(self, address: object) -> None:
+            raise OSError(errno.ENETUNREACH, "the address was taken off the interface")
+
+    assert not kernel.receive_nothing_more(Homeless())

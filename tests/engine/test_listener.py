@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -448,3 +449,44 @@ def test_every_length_of_noise_is_survived() -> None:
         for length in [*range(1, 2_000, 7), 8_191, 8_192, 16_384, 32_768, 65_506, 65_507]:
             datagram = noise.randbytes(length)
             assert client.ask(datagram, at) == datagram
+
+
+# What changes
+
+
+def test_other_settings_of_a_listener_that_stays() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        settings = configuration(*servers.names)
+        (listener,) = settings.listeners
+        (here,) = p.engine.forwarding.listeners
+        p.change(replace(settings, listeners=(replace(listener, receive_buffer=1 << 16),)))
+        assert p.engine.forwarding.listeners == [here]
+        p.until(lambda p: p.listener.receive_buffer == 1 << 16)
+        p.change(replace(settings, listeners=(replace(listener, max_datagram_size=10),)))
+        assert here.settings.max_datagram_size == here.manager.settings.max_datagram_size == 10
+        assert p.engine.forwarding.listener("l0") is here
+        assert p.engine.forwarding.listener("l1") is None
+
+
+def test_who_takes_a_socket_over_has_its_backlog_and_its_losses() -> None:
+    need_linux()
+    with Servers() as servers:
+        settings = configuration(*servers.names)
+        second = replace(settings.clusters[0], name="d")
+        settings = replace(settings, clusters=(*settings.clusters, second))
+        wanted = replace(settings, listeners=(replace(settings.listeners[0], cluster="d"),))
+        with proxy(settings) as p:
+            Udp().ask(b"x", p.at)
+            (old,) = p.engine.forwarding.listeners
+            p.change(wanted)
+            (new,) = p.engine.forwarding.listeners
+            assert new is not old
+            assert (old.reads, new.reads) == (False, True)
+            looking_away = p.look_away()
+            Udp().sendto(b"waits", p.at)
+            assert old.receive_queue == (0, 0)
+            assert not old.has_waiting
+            assert new.receive_queue.queued > 0
+            assert new.has_waiting
+            looking_away.set()
+            assert new.bound == (new.sock, new.address, new.receive_buffer)

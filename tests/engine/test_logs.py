@@ -101,3 +101,15 @@ def test_a_full_queue_loses_lines_and_counts_them(
     for _ in range(100):
         stuck.put(None)
     log.stop()
+
+
+def test_another_level_from_now_on(capsys: pytest.CaptureFixture[str]) -> None:
+    log = start_logging("warning", "text")
+    for number, level in enumerate(("warning", "debug", "error", "info")):
+        logs.change_log_level(level)  # type: ignore[arg-type]
+        logging.getLogger("udplb.test").info("info %d", number)
+        logging.getLogger("udplb.test").error("error %d", number)
+        logging.getLogger("udplb.test").debug("debug %d", number)
+    log.stop()
+    told = [line.split(" ", 2)[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["error 0", "info 1", "error 1", "debug 1", "error 2", "info 3", "error 3"]

@@ -22,7 +22,7 @@ def picture(
     return msgspec.structs.replace(
         snapshot,
         at=at,
-        totals=msgspec.structs.replace(snapshot.totals, probes_not_made=not_made),
+        totals=msgspec.structs.replace(snapshot.totals, probes_not_made=not_made, drops=dropped),
         listeners=(listener,),
         clusters=(msgspec.structs.replace(cluster, backends=(backend,)),),
     )
@@ -71,3 +71,17 @@ def test_of_a_real_engine() -> None:
         p.until(lambda p: p.listener.shed == {"max_flows": 1})
         (line,) = Losses().lines(p.snapshot)
         assert line.startswith("listener l0, max_flows: 1 datagrams dropped")
+
+
+def test_whoever_takes_over_a_name_counts_from_nothing() -> None:
+    """A listener that was replaced: its successor's losses are told whole."""
+    losses = Losses()
+    assert losses.lines(picture(0.0, denied=5)) == ["listener l0, denied: 5 datagrams dropped"]
+    assert losses.lines(picture(10.0, denied=3)) == []
+    assert losses.lines(picture(20.0, denied=8)) == []
+    assert losses.lines(picture(REPEAT_S, denied=8)) == [
+        "listener l0, denied: 8 datagrams dropped in 60 s"
+    ]
+    assert losses.lines(picture(3 * REPEAT_S, denied=2)) == [
+        "listener l0, denied: 2 datagrams dropped in 120 s"
+    ]

@@ -207,3 +207,53 @@ def test_nothing_is_shared_with_other_programs() -> None:
         assert p.listener.flows == 0
     for other in others:
         other.close()
+
+
+# Listeners and backends come and go
+
+
+def test_listeners_ports_are_passed_over() -> None:
+    ports = Ports([5, 3, 9], 1.0)
+    ports.reserve([3])
+    assert take_all(ports, A, 0.0) == [5, 9]
+    for port in (5, 9):
+        ports.give_back(A, port, 0.0)
+    ports.reserve([5])
+    assert take_all(ports, A, 10.0) == [9]
+    ports.reserve([])
+    assert take_all(ports, A, 10.5) == [], "it was passed over at 10, and rests anew"
+    assert take_all(ports, A, 11.0) == [5]
+
+
+@pytest.mark.parametrize("rest_s", [0.0, 1.0])
+def test_where_only_listeners_ports_are_left_there_is_none(rest_s: float) -> None:
+    """Without a rest, too: what is passed over must not come up again and again."""
+    ports = Ports([5, 3], rest_s)
+    for port in take_all(ports, A, 0.0):
+        ports.give_back(A, port, 0.0)
+    ports.reserve([5, 3])
+    assert ports.take(A, 100.0) is None
+    ports.reserve([5])
+    assert ports.take(A, 200.0) == 3
+    assert ports.take(A, 200.0) is None
+
+
+def test_another_rest_holds_for_those_that_rest_already() -> None:
+    ports = Ports([5], 1.0)
+    ports.take(A, 0.0)
+    ports.give_back(A, 5, 100.0)
+    ports.rest_changed(10.0)
+    assert ports.take(A, 102.0) is None
+    ports.rest_changed(0.5)
+    assert ports.take(A, 102.0) == 5
+
+
+def test_a_backend_that_is_forgotten_begins_anew() -> None:
+    ports = Ports([5, 3], 60.0)
+    for port in take_all(ports, A, 0.0):
+        ports.give_back(A, port, 0.0)
+    take_all(ports, B, 0.0)
+    ports.forget(A)
+    ports.forget(A)
+    assert take_all(ports, A, 0.0) == [5, 3]
+    assert ports.take(B, 0.0) is None, "others keep theirs"

@@ -179,6 +179,8 @@ def totals(**fields: Any) -> Totals:
             admitted=4_711,
             dropped=16,
             shed=9,
+            drops={"max_flows": 14, "oversize": 2},
+            sheds={"max_flows": 9},
             kernel_drops=7,
             max_flows=14_000,
             events_lost=0,

@@ -207,7 +207,7 @@ def explain(
 
     For example:
 
-        udplb explain dns 203.0.113.9
+        udplb explain dns 203.0.113.9:40112
         udplb explain dns [2001:db8::9]:5353 --without edge-3
 
     Parameters

@@ -18,6 +18,8 @@ from udplb.config.tables import read_document
 from udplb.config.wording import cut, escape, spell_path
 from udplb.core.settings import Configuration
 
+NO_SUCH_FILE = "no such file"
+"""What is found of one that is not there."""
 FILE_SIZE_MAX = 64 << 20
 """Bytes read of a file; what is larger was not meant to be one."""
 
@@ -68,7 +70,7 @@ def _read(path: str | Path) -> bytes:
         with open(path, "rb") as file:
             content = file.read(FILE_SIZE_MAX + 1)
     except FileNotFoundError:
-        raise _unusable(path, "no such file", f"`udplb init {path}` writes one") from None
+        raise _unusable(path, NO_SUCH_FILE, f"`udplb init {path}` writes one") from None
     except PermissionError:
         raise _unusable(path, "no permission to read it", "change its owner or mode") from None
     except IsADirectoryError:

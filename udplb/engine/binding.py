@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from udplb.core.address import Address, normal_ip
@@ -71,21 +71,32 @@ def hand_over(settings: ListenerSettings, bound: BoundSocket) -> BoundSocket:
 def _bind(sock: socket.socket, address: tuple[Any, ...], rivals: Sequence[socket.socket]) -> None:
     """Bind exclusively; where only sockets of our own are in the way, beside them (KERNEL.md 19).
 
-    They share the port for the length of the bind alone: afterwards nobody else can join.
+    They share the port for the length of the bind alone: afterwards nobody else can join. Where
+    that fails all is as it was before.
     """
     try:
         sock.bind(address)
     except OSError as error:
         if error.errno != errno.EADDRINUSE or not rivals or not kernel.LINUX:
             raise
+        shared = [each for each in rivals if each.getsockopt(*_REUSE)]
         everybody = (sock, *rivals)
         try:
-            for each in everybody:
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _share(everybody, True)
             sock.bind(address)
-        finally:
-            for each in everybody:
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        except OSError:
+            _share(everybody, False)
+            _share(shared, True)  # upstream sockets, among each other
+            raise
+        _share(everybody, False)
+
+
+_REUSE = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+
+def _share(sockets: Iterable[socket.socket], shared: bool) -> None:
+    for each in sockets:
+        each.setsockopt(*_REUSE, int(shared))
 
 
 def _ask_for_local_address(sock: socket.socket) -> None:

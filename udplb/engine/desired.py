@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,9 @@ from typing import NamedTuple
 from udplb.config.changes import Change
 from udplb.config.difference import difference, kept_until_restart
 from udplb.config.editing import EditError
-from udplb.config.load import Loaded
+from udplb.config.load import NO_SUCH_FILE, Loaded
 from udplb.config.overlay import Overlay, OverlayError
-from udplb.config.problems import ConfigError
+from udplb.config.problems import ConfigError, Problem
 from udplb.config.saving import FileChangedError
 from udplb.core.settings import Configuration
 from udplb.engine.binding import StartError
@@ -75,6 +75,7 @@ class DesiredState:
         self._bus = bus
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._previewing = asyncio.Lock()
         self._generation = 0
         self._applied_at = bus.now()
         self._reloads = 0
@@ -113,20 +114,46 @@ class DesiredState:
             try:
                 loaded = await load_apart(self.path)
             except ConfigError as error:
-                problems = tuple(map(str, error.problems))
+                problems = tuple(map(told_at_work, error.problems))
                 raise self._reject("invalid", began, problems) from None
             except ReadingError as error:
                 raise self._reject("refused", began, (str(error),)) from None
             if loaded.digest == self._digest and self._is_settled():
-                return Done(sentences=(), generation=self._generation)
+                return self._in_force_already()
             await asyncio.sleep(0)  # each of these steps takes its time where there are thousands
-            overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
+            overlay, dropped = self._rebased(loaded)
             await asyncio.sleep(0)
             try:
                 changes = await self._apply(loaded.configuration, overlay)
             except StartError as error:
                 raise self._reject("refused", began, (str(error),)) from None
             return await self._accept(why, began, loaded, overlay, dropped, changes)
+
+    def _in_force_already(self) -> Done:
+        """The watcher of the file was first: what it did, and when."""
+        _log.info("%s: read again, and it says what it said before", self.path)
+        last = self._last_reload
+        return Done(
+            sentences=() if last is None else last.sentences,
+            generation=self._generation,
+            warnings=self._restart_warnings(),
+            since_s=None if last is None else self._bus.now() - last.at,
+        )
+
+    def _rebased(self, loaded: Loaded) -> tuple[Overlay, tuple[str, ...]]:
+        """What the new file leaves of the overlay, and what is dropped, in sentences."""
+        overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
+        if not overlay:
+            return overlay, dropped
+        for cluster, address in self._forwarding.loops(overlay.over(loaded.configuration)):
+            if any((each.cluster, each.address) == (cluster, address) for each in overlay.backends):
+                overlay = overlay.reverted(loaded.configuration, cluster, str(address))
+                why = "it is one of our own listeners now"
+                dropped += (f"cluster {cluster}: backend {address}: dropped here, {why}",)
+        return overlay, dropped
+
+    def _restart_warnings(self) -> tuple[str, ...]:
+        return tuple(f"{each}: needs a restart" for each in self._told.awaiting_restart)
 
     async def reload_quietly(self, why: str) -> None:
         """The same for somebody who waits for no answer: log and events tell it."""
@@ -164,7 +191,10 @@ class DesiredState:
                 self._publish(sentences, "an operator")  # who tells the log what he did
             else:
                 self._refresh()
-            return Done(sentences=sentences, generation=self._generation)
+            warnings = self._forwarding.idle_clusters(changes)
+            for warning in warnings:
+                _log.warning("%s", warning)
+            return Done(sentences=sentences, generation=self._generation, warnings=warnings)
 
     async def save(self, generation: int | None = None) -> Done:
         """Write the overlay into the file. Raises Refused: then the file is as it was."""
@@ -172,8 +202,7 @@ class DesiredState:
             raise Refused("refused", "this proxy has no file to save to")
         async with self._one_at_a_time():
             self.refuse_stale(generation)
-            sentences = self.overlay.drift(self.file)
-            if not sentences:
+            if not self.overlay.drift(self.file):
                 return Done(sentences=(), generation=self._generation)
             try:
                 loaded = await save_apart(self.path, self._digest, self.overlay, self.file)
@@ -184,12 +213,13 @@ class DesiredState:
             except ConfigError as error:
                 problems = tuple(map(str, error.problems))
                 raise Refused("invalid", "the file is not valid", problems) from None
+            changes = difference(self.file, loaded.configuration)
+            sentences = (f"{self.path}: saved", *(each.sentence for each in changes))
             self.file, self._digest, self.overlay = loaded.configuration, loaded.digest, Overlay()
             self._refresh()
             self._bus.publish(
                 ConfigurationSaved(at=self._bus.now(), file=str(self.path), sentences=sentences)
             )
-            _log.info("saved to %s: %s", self.path, "; ".join(sentences))
             return Done(sentences=sentences, generation=self._generation)
 
     async def _changed_meanwhile(self, path: Path) -> Refused:
@@ -198,7 +228,7 @@ class DesiredState:
             changes = difference(self.file, (await load_apart(path)).configuration)
             told = tuple(each.sentence for each in changes)
         except ConfigError as error:
-            told = tuple(map(str, error.problems))
+            told = tuple(map(told_at_work, error.problems))
         except ReadingError as error:
             told = (str(error),)
         message = f"{path} was changed since it was read; udplb reload takes it up, save then"
@@ -207,13 +237,13 @@ class DesiredState:
     async def preview(self) -> Preview:
         """What a reload would do now. Raises ConfigError or ReadingError."""
         assert self.path is not None
-        loaded = await load_apart(self.path)
-        await asyncio.sleep(0)  # as in `reload`
-        overlay, dropped = self.overlay.rebased(self.file, loaded.configuration)
-        await asyncio.sleep(0)
-        desired = overlay.over(loaded.configuration)
-        await asyncio.sleep(0)
-        return Preview(difference(self._forwarding.configuration, desired), dropped)
+        # Many who ask hold up a change by one reading at most.
+        async with self._previewing, self._lock:
+            loaded = await load_apart(self.path)
+            overlay, dropped = self._rebased(loaded)
+            await asyncio.sleep(0)  # as in `reload`
+            desired = overlay.over(loaded.configuration)
+            return Preview(difference(self._forwarding.configuration, desired), dropped)
 
     # Steps
 
@@ -265,20 +295,19 @@ class DesiredState:
         loaded: Loaded,
         overlay: Overlay,
         dropped: tuple[str, ...],
-        changes: Iterable[Change],
+        changes: Sequence[Change],
     ) -> Done:
         self.file, self._digest, self.overlay = loaded.configuration, loaded.digest, overlay
-        sentences = await _sentences(changes)
         self._reloads += 1
+        if changes:
+            self._note_generation()
+        sentences = await _sentences(changes)
         self._last_reload = ReloadSnapshot(
             at=self._bus.now(),
             sentences=_first(sentences, "changes"),
             took_s=self._clock() - began,
         )
-        if sentences:
-            self._note_generation()
-        else:
-            self._refresh()
+        self._refresh()
         for message in dropped:
             _log.warning("%s", message)
         for warning in loaded.warnings:
@@ -286,16 +315,17 @@ class DesiredState:
         for waits in self._told.awaiting_restart:
             _log.warning("%s: takes effect after a restart", waits)
         self._tell(sentences, why)
-        warnings = (*dropped, *map(str, loaded.warnings))
-        restart = tuple(f"{each}: needs a restart" for each in self._told.awaiting_restart)
-        return Done(
-            sentences=sentences, generation=self._generation, warnings=(*warnings, *restart)
-        )
+        idle = self._forwarding.idle_clusters(changes)
+        for sentence in idle:
+            _log.warning("%s", sentence)
+        warnings = (*dropped, *map(str, loaded.warnings), *self._restart_warnings(), *idle)
+        return Done(sentences=sentences, generation=self._generation, warnings=warnings)
 
     def _tell(self, sentences: tuple[str, ...], why: str) -> None:
         for sentence in _first(sentences, "changes"):
             _log.info("%s", sentence)
-        what = f"{len(sentences)} changes" if sentences else "it says the same"
+        count = len(sentences)
+        what = f"{count} change{'s' if count > 1 else ''}" if count else "it says the same"
         _log.info("%s (%s): %s; generation %d", self.path, why, what, self._generation)
         self._publish(sentences, why)
 
@@ -326,6 +356,13 @@ class DesiredState:
             drift=self.overlay.drift(self.file),
             awaiting_restart=tuple(each.sentence for each in changes if each.needs_restart),
         )
+
+
+def told_at_work(problem: Problem) -> str:
+    """A file that is gone is no reason to start with a new one."""
+    if problem.found == NO_SUCH_FILE:
+        problem = replace(problem, allowed="put it back, and it is read again")
+    return str(problem)
 
 
 def _first(lines: tuple[str, ...], what: str) -> tuple[str, ...]:

@@ -191,9 +191,16 @@ class Engine:
             pictures, self.forwarding, self._desired, self._rankings, self.bus, self._clock
         )
         try:
+            if self.control_socket is not None:
+                # First: another udplb that runs with this file is named by its pid.
+                place = self.control_socket
+                self._server = Server(self._loop, self.desk, place, version=__version__)
+                self._server.open()
             await self._desired.start()
             self._open_doors()
         except (StartError, OSError):
+            if self._server is not None:
+                self._server.close()
             self.forwarding.stop()
             self.forwarding.close()
             raise
@@ -210,7 +217,7 @@ class Engine:
     def _open_doors(self) -> None:
         """What brings requests and new versions of the file."""
         if self.control_socket is not None:
-            self._server = Server(self._loop, self.desk, self.control_socket, version=__version__)
+            assert self._server is not None
             self._server.start()
         if self._file is not None:
             self._watch = FileWatch(self._file, lambda: self.reload("the file was saved"))

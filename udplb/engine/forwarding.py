@@ -20,17 +20,14 @@ import psutil
 
 from udplb.config.changes import (
     BackendAdded,
-    BackendChanged,
-    BackendRemoved,
-    BackendsReordered,
     Change,
     ClusterAdded,
-    ClusterChanged,
     ListenerAdded,
     ListenerChanged,
+    cluster_of,
 )
 from udplb.config.difference import difference
-from udplb.core.address import normal_ip
+from udplb.core.address import Address, normal_ip
 from udplb.core.backend import Backend
 from udplb.core.cluster import Cluster
 from udplb.core.counters import Counters, RecentDrops
@@ -144,6 +141,7 @@ class Forwarding:
         """
         changes = difference(self.configuration, wanted)
         if changes:
+            await asyncio.sleep(0)
             clusters = await self._prepare_clusters(wanted, changes)
             self._refuse_loops(wanted, changes)
             with ExitStack() as opened:
@@ -152,12 +150,21 @@ class Forwarding:
             self._commit(_Prepared(wanted, clusters, sockets, donors))
         return changes
 
+    def idle_clusters(self, changes: Iterable[Change]) -> tuple[str, ...]:
+        """Of the clusters that changed, those without a backend for new flows: a line for each."""
+        touched = dict.fromkeys(map(cluster_of, changes))
+        return tuple(
+            f"cluster {cluster.name}: no backend takes new flows now; they are dropped, no_backend"
+            for cluster in self.clusters
+            if cluster.name in touched and not cluster.usable()
+        )
+
     # Prepare
 
     async def _prepare_clusters(
         self, wanted: Configuration, changes: Iterable[Change]
     ) -> list[tuple[Cluster, Preparation]]:
-        touched = _clusters_touched(changes)
+        touched = dict.fromkeys(map(cluster_of, changes))
         prepared = []
         for settings in wanted.clusters:
             if settings.name in touched:
@@ -171,6 +178,7 @@ class Forwarding:
                 while not preparation.build(BUILD_STEPS):
                     await asyncio.sleep(0)
                 prepared.append((cluster, preparation))
+                await asyncio.sleep(0)
         return prepared
 
     def _refuse_loops(self, wanted: Configuration, changes: Iterable[Change]) -> None:
@@ -178,19 +186,26 @@ class Forwarding:
 
         The file was checked for it, but cannot know the addresses of this machine.
         """
-        addresses = tuple(each.address for each in wanted.listeners)
-        if not any(address.is_wildcard for address in addresses):
-            return
         if not any(isinstance(change, _BRINGING_ADDRESSES) for change in changes):
             return  # this machine may have other addresses by now; that is no fault of the change
+        for cluster, address in self.loops(wanted):
+            raise StartError(
+                f"cluster {cluster}: backend {address} is one of our own listeners; datagrams would"
+                " go round for ever"
+            )
+
+    def loops(self, wanted: Configuration) -> list[tuple[str, Address]]:
+        """The backends, by cluster and address, that are wildcard listeners on this machine."""
+        addresses = tuple(each.address for each in wanted.listeners)
+        if not any(address.is_wildcard for address in addresses):
+            return []
         own = OwnAddresses(addresses, self.own.hosts)
-        for cluster in wanted.clusters:
-            for backend in cluster.backends:
-                if backend.address in own:
-                    raise StartError(
-                        f"cluster {cluster.name}: backend {backend.address} is one of our own"
-                        " listeners; datagrams would go round for ever"
-                    )
+        return [
+            (cluster.name, backend.address)
+            for cluster in wanted.clusters
+            for backend in cluster.backends
+            if backend.address in own
+        ]
 
     def _prepare_sockets(
         self, wanted: Configuration, opened: ExitStack
@@ -387,26 +402,6 @@ class Forwarding:
         """Close the listeners."""
         for listener in self.all_listeners:
             self.datapath.retire(listener)
-
-
-def _clusters_touched(changes: Iterable[Change]) -> dict[str, None]:
-    """The names of clusters that are new or change."""
-    touched: dict[str, None] = {}
-    for change in changes:
-        match change:
-            case ClusterAdded(settings=settings):
-                touched[settings.name] = None
-            case (
-                ClusterChanged(cluster=name)
-                | BackendAdded(cluster=name)
-                | BackendRemoved(cluster=name)
-                | BackendChanged(cluster=name)
-                | BackendsReordered(cluster=name)
-            ):
-                touched[name] = None
-            case _:
-                pass
-    return touched
 
 
 def _is_replaced(listener: Listener, settings: ListenerSettings) -> bool:

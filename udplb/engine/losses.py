@@ -79,10 +79,7 @@ def _losses(snapshot: Snapshot) -> Iterator[tuple[str, int, str]]:
 
 def dropped_by_reason(snapshot: Snapshot) -> str:
     """All drops since the start, as `12 (max_flows 10, denied 2)`."""
-    tally: dict[str, int] = {}
-    for listener in snapshot.listeners:
-        for reason, count in listener.dropped.items():
-            tally[reason] = tally.get(reason, 0) + count
+    tally = snapshot.totals.drops
     total = f"{sum(tally.values()):,}"
     parts = ", ".join(f"{reason} {count:,}" for reason, count in tally.items())
     return f"{total} ({parts})" if parts else total

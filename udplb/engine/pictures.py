@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from math import inf
 
 from udplb import __version__
 from udplb.engine.desired import DesiredState
@@ -39,6 +40,9 @@ class Pictures:
         self._memory = MemoryReturn()
         self._began_at = clock()
         self._stopped = False
+        self._looking = asyncio.Lock()
+        self._looked_at = -inf
+        """When the latest was begun: what happened before it is in it."""
         self.state = "starting"
         self.latest: Snapshot | None = None
 
@@ -62,9 +66,12 @@ class Pictures:
         return self.latest
 
     async def look(self) -> Snapshot:
-        """Make a fresh one, for somebody who wants to see what he has done."""
-        for _ in self._slices():
-            await asyncio.sleep(0)
+        """A fresh one, for somebody who wants to see what he has done; many share one."""
+        asked_at = self._now()
+        async with self._looking:
+            if self._looked_at < asked_at:
+                for _ in self._slices():
+                    await asyncio.sleep(0)
         assert self.latest is not None
         return self.latest
 
@@ -84,6 +91,7 @@ class Pictures:
     def _slices(self) -> Iterator[None]:
         """Make a picture, with a pause wherever it yields; at the end it is the latest."""
         forwarding, now = self._forwarding, self._now()
+        began_at = now
         clusters: list[ClusterSnapshot] = []
         for slice_of_picture in forwarding.clusters.pictures(now):
             if slice_of_picture is None:
@@ -95,6 +103,7 @@ class Pictures:
         listeners = tuple(picture_of_listener(each) for each in forwarding.listeners)
         leaving = tuple(picture_of_listener(each) for each in forwarding.retiring)
         now = self._now()
+        self._looked_at = began_at
         self.latest = Snapshot(
             at=now,
             up_s=now - self._began_at,

@@ -152,6 +152,10 @@ class Totals(Traffic, frozen=True, kw_only=True):
 
     dropped: int
     shed: int
+    drops: dict[str, int] = {}
+    """Datagrams by reason, those of listeners that are gone included."""
+    sheds: dict[str, int] = {}
+    """Flows that were refused, likewise."""
     kernel_drops: int
     """Before listeners, and before upstream sockets that are closed by now."""
     max_flows: int
@@ -346,12 +350,12 @@ def picture_of_flow(flow: Flow, listener: str, now: float) -> FlowRow:
     )
 
 
-def _dropped(listener: ListenerSnapshot) -> int:
-    return sum(listener.dropped.values())
-
-
-def _shed(listener: ListenerSnapshot) -> int:
-    return sum(listener.shed.values())
+def _summed(tallies: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for tally in tallies:
+        for reason, count in tally.items():
+            total[reason] = total.get(reason, 0) + count
+    return total
 
 
 def totals_of(
@@ -366,6 +370,8 @@ def totals_of(
 ) -> Totals:
     """The sums over all listeners; `gone` is what those did that are no more."""
     listeners = tuple(listeners)
+    drops = _summed((_nonzero(gone.dropped), *(each.dropped for each in listeners)))
+    sheds = _summed((_nonzero(gone.shed), *(each.shed for each in listeners)))
     return Totals(
         requests=gone.requests + sum(each.requests for each in listeners),
         request_bytes=gone.request_bytes + sum(each.request_bytes for each in listeners),
@@ -373,8 +379,10 @@ def totals_of(
         reply_bytes=gone.reply_bytes + sum(each.reply_bytes for each in listeners),
         flows=sum(each.flows for each in listeners),
         admitted=gone.admitted + sum(each.admitted for each in listeners),
-        dropped=sum(map(_dropped, listeners)) + sum(gone.dropped.values()),
-        shed=sum(map(_shed, listeners)) + sum(gone.shed.values()),
+        dropped=sum(drops.values()),
+        shed=sum(sheds.values()),
+        drops=drops,
+        sheds=sheds,
         kernel_drops=sum(each.kernel_drops for each in listeners) + kernel_drops_of_closed,
         max_flows=max_flows,
         events_lost=events_lost,

@@ -80,7 +80,8 @@ class OfBackend(Term):
     word: str
 
     def on(self, listener: str, cluster: str) -> Predicate | bool:
-        is_it = _remembered(lambda backend: backend.is_called(self.word))
+        word = self.word.removeprefix(f"{cluster}/")  # as commands call it
+        is_it = _remembered(lambda backend: backend.is_called(word))
         return lambda flow, now: is_it(flow.backend)
 
 

@@ -61,8 +61,11 @@ def _verdict(told: Explanation) -> Page:
     bad = Cell(f"{BAD} ", role=Role.BAD)
     if told.barred is not None:
         why = f": {told.barred} ({meaning_of_drop(told.barred)})."
+        barred = line(Cell("It would get no flow now", role=Role.BAD), why, lead=(bad,))
+        if told.chosen is None:
+            return (barred,)
         return (
-            line(Cell("It would get no flow now", role=Role.BAD), why, lead=(bad,)),
+            barred,
             line(f"Were it admitted: a new flow {_choice(told)}", lead=("  ",)),
         )
     if told.chosen is None:

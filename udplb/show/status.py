@@ -11,7 +11,7 @@ from udplb.show.listeners import page_of_listeners
 from udplb.show.paces import Paces
 from udplb.show.page import NOTHING, Cell, Column, Fact, Facts, Page, Role, Table, apart, line
 from udplb.show.quantities import bit_rate, count, lasting, moment, plural, rate, share, size, span
-from udplb.show.reasons import summed, tally
+from udplb.show.reasons import tally
 from udplb.show.states import BAD, CARE, GOOD, state_of_backend, state_of_proxy
 
 SENTENCES_MAX = 20
@@ -127,9 +127,9 @@ def _traffic(snapshot: Snapshot, paces: Paces | None) -> Iterator[Fact]:
         total = paces.total
         yield Fact("in now", "requests_per_s", _now(total.requests, total.request_bytes))
         yield Fact("out now", "replies_per_s", _now(total.replies, total.reply_bytes))
-    reasons = tally(summed(each.dropped for each in snapshot.listeners))
+    reasons = tally(totals.drops)
     yield Fact("dropped", "dropped", _loss(totals.dropped, f"datagrams: {reasons}"))
-    sheds = tally(summed(each.shed for each in snapshot.listeners))
+    sheds = tally(totals.sheds)
     yield Fact("shed", "shed", _loss(totals.shed, f"flows: {sheds}"))
     kernel = "datagrams that the kernel dropped (raise receive_buffer)"
     yield Fact("kernel drops", "kernel_drops", _loss(totals.kernel_drops, kernel))
@@ -156,6 +156,9 @@ def _cluster(cluster: ClusterSnapshot) -> tuple[Cell, ...]:
         glyph, role = f"{BAD} ", Role.BAD
         spread = "spread over all" if cluster.fail_open else "dropped"
         note = f"none is up that takes new flows: they are {spread}"
+    elif not any(each.weight and not each.draining for each in backends):
+        glyph, role = f"{BAD} ", Role.BAD
+        note = "no backend takes new flows: they are dropped"
     else:
         glyph, role = (f"{GOOD} ", Role.GOOD) if up == len(backends) else (f"{CARE} ", Role.WAITING)
         draining = sum(each.draining for each in backends)
@@ -168,7 +171,7 @@ def _cluster(cluster: ClusterSnapshot) -> tuple[Cell, ...]:
         page.count(sum(each.flows for each in backends)),
         page.count(sum(each.requests for each in backends)),
         page.count(sum(each.replies for each in backends)),
-        Cell(note, note or NOTHING, role if cluster.all_down else Role.PLAIN),
+        Cell(note, note or NOTHING, role if role is Role.BAD else Role.PLAIN),
     )
 
 

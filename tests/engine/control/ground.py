@@ -28,7 +28,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
 }
 
-TRAFFIC = {
+TRAFFIC: dict[str, Any] = {
     "requests": 1, "request_bytes": 2, "replies": 3, "reply_bytes": 4, "flows": 5, "admitted": 6,
 }  # fmt: skip
 TOTALS = Totals(

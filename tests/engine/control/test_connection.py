@@ -204,14 +204,14 @@ def test_random_bytes_harm_nobody(ground: Ground, pieces: list[bytes]) -> None:
 # Back-pressure
 
 
-@pytest.mark.parametrize("running", [15, 16, 17])
+@pytest.mark.parametrize("running", [3, 4, 5])
 def test_so_many_requests_of_one_client_are_on_their_way(ground: Ground, running: int) -> None:
     server = ground.serve()
     client = ground.greeted()
     ground.hold()
     client.say(*[{**WEIGHT, "id": number} for number in range(running)])
-    until(lambda: len(ground.desk.asked) == min(running, 16))
-    assert ground.do(lambda: server.requests) == min(running, 16)
+    until(lambda: len(ground.desk.asked) == min(running, 4))
+    assert ground.do(lambda: server.requests) == min(running, 4)
     ground.release()
     assert {client.hear()["id"] for _ in range(running)} == set(range(running))
 

@@ -40,7 +40,7 @@ class Limits:
     clients: int = 32
     line_bytes: int = LINE_BYTES_MAX
     """Of a request."""
-    requests: int = 16
+    requests: int = 4
     """Of one client on their way; it is not read further before one is answered."""
     unread_bytes: int = 1 << 20
     """That one client has not read; it is not read further before it reads."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, assert_never
 
 import msgspec
@@ -46,7 +46,7 @@ from udplb.engine.control.requests import (
     Undrain,
 )
 from udplb.engine.control.spelling import command_line
-from udplb.engine.desired import DesiredState
+from udplb.engine.desired import DesiredState, told_at_work
 from udplb.engine.events import Event, EventBus, OperatorActed, Subscription
 from udplb.engine.filtering import parse_filter
 from udplb.engine.forwarding import Forwarding
@@ -57,6 +57,8 @@ from udplb.engine.reading import ReadingError
 from udplb.engine.snapshot import BackendSnapshot, Snapshot
 from udplb.engine.terms import Filter, Predicate
 
+LOOK_PAUSE_S = 0.005
+"""After each answer that describes much: to make and to write one takes a millisecond or two."""
 CHANGES_PER_SLICE = 64
 """Of a difference: a third of a millisecond."""
 
@@ -122,30 +124,49 @@ class Desk:
         self._rankings = rankings
         self._bus = bus
         self._now = clock
+        self._describing = asyncio.Lock()
+        self._explaining = asyncio.Lock()
 
     async def answer(self, request: AnyRequest, who: str) -> object:
         """The answer, of the type that the table says. Raises Refused."""
         if isinstance(request, Change):
             return await self._change(request, who)
         match request:
-            case Status():
-                return await self._pictures.look()
-            case Listeners():
-                return (await self._pictures.look()).listeners
-            case Clusters():
-                return (await self._pictures.look()).clusters
-            case Backends(cluster=cluster):
-                return await self._backends(cluster)
+            case Status() | Listeners() | Clusters() | Backends():
+                return await self._in_turn(self._describing, self._describe(request))
             case Flows(query=query):
                 return await self._rankings.once(_checked(query))
             case Explain():
-                return await explain(self._forwarding, request, self._now)
+                explanation = explain(self._forwarding, request, self._now)
+                return await self._in_turn(self._explaining, explanation)
             case Diff():
                 return await self._diff()
             case Subscribe(interval_s=interval_s):
                 return Subscribed(interval_s=interval_s)  # whoever has a stream makes a feed
             case _:
                 assert_never(request)
+
+    async def _in_turn(self, turn: asyncio.Lock, work: Coroutine[Any, Any, object]) -> object:
+        """One at a time, with room for datagrams in between: many who ask at once would add up."""
+        try:
+            async with turn:
+                answer = await work
+                await asyncio.sleep(LOOK_PAUSE_S)
+                return answer
+        finally:
+            work.close()  # where its turn never came
+
+    async def _describe(self, request: Status | Listeners | Clusters | Backends) -> object:
+        snapshot = await self._pictures.look()
+        match request:
+            case Status():
+                return snapshot
+            case Listeners():
+                return snapshot.listeners
+            case Clusters():
+                return snapshot.clusters
+            case Backends(cluster=cluster):
+                return _backends(snapshot, cluster)
 
     def feed(self, request: Subscribe) -> Feed:
         """The stream that was asked for. Raises Refused."""
@@ -158,17 +179,6 @@ class Desk:
                 raise Refused("busy", str(error)) from None
         watch = None if query is None else self._rankings.watch(query)
         return Feed(self._pictures, subscription, watch)
-
-    async def _backends(self, cluster: str | None) -> tuple[BackendSnapshot, ...]:
-        clusters = (await self._pictures.look()).clusters
-        if cluster is not None and cluster not in {each.name for each in clusters}:
-            raise Refused("not_found", f"there is no cluster {cluster}")
-        return tuple(
-            backend
-            for each in clusters
-            if cluster is None or each.name == cluster
-            for backend in each.backends
-        )
 
     # Changes
 
@@ -234,11 +244,15 @@ class Desk:
         deadline_s, way = request.deadline_s, request.at_deadline
         # The drain comes first: it knows the deadline, which is no part of the configuration. Where
         # the backend drains already the deadline is a new one.
-        return await self._desired.edit(
+        done = await self._desired.edit(
             lambda overlay, file: overlay.with_state(file, cluster, backend, "drain"),
             request.generation,
             lambda: self._forwarding.clusters.drain(cluster, backend, deadline_s, way),
         )
+        if done.sentences or deadline_s is None:
+            return done
+        again = f"cluster {cluster}: backend {backend} drains already; its deadline is new"
+        return msgspec.structs.replace(done, sentences=(again,))
 
     async def _close_flows(self, request: CloseFlows) -> Closed:
         if bool(request.flows) is bool(request.filter):
@@ -276,7 +290,7 @@ class Desk:
             try:
                 preview = await desired.preview()
             except ConfigError as error:
-                problems = tuple(map(str, error.problems))
+                problems = tuple(map(told_at_work, error.problems))
             except ReadingError as error:
                 problems = (str(error),)
             else:
@@ -304,6 +318,14 @@ class Desk:
             dropped=dropped,
             flows=forwarding.capacity.live,
         )
+
+
+def _backends(snapshot: Snapshot, cluster: str | None) -> tuple[BackendSnapshot, ...]:
+    """Of one cluster or of all. Raises Refused."""
+    clusters = [each for each in snapshot.clusters if cluster in (None, each.name)]
+    if not clusters:
+        raise Refused("not_found", f"there is no cluster {cluster}")
+    return tuple(backend for each in clusters for backend in each.backends)
 
 
 def _checked(query: FlowQuery) -> FlowQuery:

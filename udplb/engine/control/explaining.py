@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from udplb.config.rivals import address_meant
+from udplb.config.wording import quote
 from udplb.core.address import Address, normal_ip, parse_address
 from udplb.core.backend import Backend
 from udplb.core.cluster import Cluster
@@ -37,8 +38,8 @@ async def explain(
         if len(flows) != 1:
             raise Refused(
                 "bad_request",
-                f"cluster {cluster.name} hashes the port, too: name the client as"
-                f" {_spelled(Address(client.ip, ANY_PORT))}",
+                f"cluster {cluster.name} hashes the port, too: name the client with the port that"
+                f" it sends from, as {_spelled(Address(client.ip, ANY_PORT))}",
             )
         client = flows[0].client
     choice = explain_choice(cluster, client, tuple(_backends(cluster, request.without)))
@@ -78,7 +79,7 @@ def _client(text: str) -> Address:
     try:
         return parse_address(text)
     except ValueError as error:
-        raise Refused("bad_request", f"client {text}: {error}") from None
+        raise Refused("bad_request", f"client {quote(text)}: {error}") from None
 
 
 def _spelled(client: Address) -> str:
@@ -87,7 +88,8 @@ def _spelled(client: Address) -> str:
 
 def _backends(cluster: Cluster, words: tuple[str, ...]) -> list[Backend]:
     found: list[Backend] = []
-    for word in words:
+    for given in words:
+        word = given.removeprefix(f"{cluster.name}/")  # as commands call it
         address = address_meant(word)
         named = [
             each for each in cluster.backends if each.is_called(word) or each.address == address

@@ -77,6 +77,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     """The configuration's generation now."""
     warnings: tuple[str, ...] = ()
+    since_s: float | None = None
+    """A reload that came too late: the file was taken up so long ago, and the sentences say what
+    that changed. None: it was done now."""
 
 
 class Touched(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,9 +73,14 @@ class Server:
         """Requests on their way now."""
         return len(self._house.errands)
 
+    def open(self) -> None:
+        """Have the place: who comes waits for `start`. Raises ControlSocketError."""
+        self._door = Door(self.path)
+
     def start(self) -> None:
         """Let clients in. Raises ControlSocketError."""
-        self._door = Door(self.path)
+        if self._door is None:
+            self.open()
         self._listen()
         self._sweep()
 

@@ -1,0 +1,389 @@
+"""The desk: every request of the table is answered, and everybody hears of what was changed."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from tests.harness import Events, Proxy, Servers, Udp, configuration, proxy, until
+from udplb.config.load import load
+from udplb.core.settings import FlowTerms
+from udplb.engine.control.desk import Feed
+from udplb.engine.control.requests import (
+    REQUESTS,
+    AddBackend,
+    Backends,
+    Change,
+    CloseFlows,
+    Clusters,
+    Diff,
+    Drain,
+    Explain,
+    Flows,
+    Listeners,
+    Refused,
+    Reload,
+    RemoveBackend,
+    Request,
+    Revert,
+    Save,
+    SetWeight,
+    Status,
+    Subscribe,
+    Undrain,
+    answer_type,
+)
+from udplb.engine.control.spelling import command_line
+from udplb.engine.events import (
+    QUEUE_MAX,
+    SUBSCRIBERS_MAX,
+    DrainBegan,
+    FlowAdmitted,
+    Missed,
+    OperatorActed,
+)
+from udplb.engine.ranking import FlowQuery
+
+FILE = """\
+[[listeners]]
+name = "l0"
+address = "127.0.0.1:{port}"
+cluster = "c"
+{listener}
+[clusters.c]
+balance = "round_robin"
+front_timeout = "60s"
+[[clusters.c.backends]]
+name = "b0"
+address = "{a}"
+{backend}
+{more}
+"""
+SECOND = """
+[[clusters.c.backends]]
+name = "b1"
+address = "{b}"
+"""
+
+
+@contextmanager
+def of_a_file(tmp_path: Path) -> Iterator[tuple[Proxy, Any]]:
+    """A proxy of a file that nobody watches but `write` writes anew."""
+    path = tmp_path / "udplb.toml"
+    with Servers(2) as servers, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("udplb.engine.watching.FileWatch.start", lambda watch: None)
+        a, b = ("{}:{}".format(*each) for each in servers.names)
+        values = {"port": Udp().name[1], "a": a, "listener": "", "backend": ""}
+
+        def write(more: str = SECOND, **changes: str) -> None:
+            text = FILE.format(**(values | changes | {"more": more.format(b=b)}))
+            path.write_text(text)
+
+        write()
+        loaded = load(path)
+        with proxy(loaded.configuration, file=path, digest=loaded.digest) as p:
+            yield p, write
+
+
+# The table
+
+
+def test_every_request_has_an_answer_of_its_type(tmp_path: Path) -> None:
+    with of_a_file(tmp_path) as (p, write):
+        Udp().ask(b"x", p.at)
+        write(backend="weight = 2")
+        requests: list[Request[Any]] = [
+            Status(), Listeners(), Clusters(), Backends(), Backends(cluster="c"), Flows(),
+            Explain(listener="l0", client="192.0.2.1:5"), Diff(), Subscribe(),
+            Drain(cluster="c", backend="b0"), Undrain(cluster="c", backend="b0"),
+            SetWeight(cluster="c", backend="b1", weight=3),
+            AddBackend(cluster="c", address="127.0.0.1:9"),
+            RemoveBackend(cluster="c", backend="127.0.0.1:9"),
+            CloseFlows(flows=(1,)), Reload(), Save(), Revert(),
+        ]  # fmt: skip
+        assert {type(each) for each in requests} == set(REQUESTS)
+        for request in requests:
+            answer = p.ask(request)
+            kind = answer_type(type(request))
+            spoken = msgspec.json.decode(msgspec.json.encode(answer), type=kind)
+            assert spoken == answer, request
+
+
+def test_answers_agree_with_each_other() -> None:
+    with Servers(2) as servers, proxy(configuration(*servers.names)) as p:
+        Udp().ask(b"x", p.at)
+        status = p.ask(Status())
+        assert status.totals.replies == 1
+        assert [each.name for each in p.ask(Listeners())] == ["l0"]
+        assert p.ask(Clusters())[0].backends == p.ask(Backends())
+        assert p.ask(Backends(cluster="c")) == p.ask(Backends())
+        with pytest.raises(Refused, match="there is no cluster d"):
+            p.ask(Backends(cluster="d"))
+        assert p.ask(Subscribe(interval_s=2.0)).interval_s == 2.0
+
+
+# Flows
+
+
+def test_flows_are_filtered_sorted_and_limited() -> None:
+    with Servers(2) as servers, proxy(configuration(*servers.names)) as p:
+        clients = [Udp(f"127.0.0.{1 + number % 2}") for number in range(10)]
+        for number, client in enumerate(clients):
+            for _ in range(number + 1):
+                client.ask(b"x", p.at)
+        query = FlowQuery(sort="datagrams", filter="client=127.0.0.2", limit=2)
+        window = p.ask(Flows(query=query))
+        assert window.matched == 5
+        assert [each.client for each in window.rows] == [
+            "{}:{}".format(*clients[number].name) for number in (9, 7)
+        ]
+        for bad in (FlowQuery(filter="colour=red"), FlowQuery(sort=cast(Any, "beauty"))):
+            with pytest.raises(Refused) as refused:
+                p.ask(Flows(query=bad))
+            assert refused.value.code == "bad_request"
+
+
+def test_flows_are_closed_by_number_and_by_filter() -> None:
+    terms = FlowTerms(front_timeout=60)
+    with Servers(2) as servers:
+        settings = configuration(*servers.names, terms=terms, listen=["127.0.0.1"] * 2)
+        with proxy(settings) as p:
+            ports = [int(each.address.rpartition(":")[2]) for each in p.snapshot.listeners]
+            clients = [Udp() for _ in range(200)]
+            for number, client in enumerate(clients):
+                client.ask(b"x", ("127.0.0.1", ports[number // 100]))
+            window = p.ask(Flows(query=FlowQuery(limit=1_000)))
+            three = tuple(row.id for row in window.rows[:3])
+            assert p.ask(CloseFlows(flows=(*three, 10_000))).flows == 3
+            p.until(lambda p: p.snapshot.totals.flows == 197)
+            closed = p.ask(CloseFlows(filter="listener=l1 backend=b0")).flows
+            p.until(lambda p: p.snapshot.totals.flows == 197 - closed)
+            assert 45 <= closed <= 50
+            assert p.snapshot.listeners[0].closed.get("operator", 0) in (0, 1, 2, 3)
+            total = sum(each.closed["operator"] for each in p.snapshot.listeners if each.closed)
+            assert total == 3 + closed
+            left = p.ask(Flows(query=FlowQuery(filter="listener=l1 backend=b0")))
+            assert left.matched in (0, closed), "a window is 2 s old at most"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (CloseFlows(), "bad_request"),
+        (CloseFlows(flows=(1,), filter="backend=b0"), "bad_request"),
+        (CloseFlows(filter="colour=red"), "bad_request"),
+        (CloseFlows(flows=(99,)), "not_found"),
+        (CloseFlows(filter="backend=nobody"), "not_found"),
+        (CloseFlows(flows=(1,), generation=7), "stale"),
+    ],
+)
+def test_flows_that_cannot_be_meant(request_: CloseFlows, code: str) -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        events = Events(p.engine)
+        client = Udp()
+        client.ask(b"x", p.at)
+        with pytest.raises(Refused) as refused:
+            p.ask(request_)
+        assert refused.value.code == code
+        assert not events.first(OperatorActed).done
+        assert client.ask(b"y", p.at) == b"y"
+        assert p.ask(Status()).totals.admitted == 1
+
+
+def test_flows_of_a_listener_on_its_way_out_can_be_closed() -> None:
+    terms = FlowTerms(front_timeout=60, back_timeout=60)
+    with Servers() as servers:
+        settings = configuration(*servers.names, terms=terms)
+        second = replace(settings.clusters[0], name="d")
+        wanted = replace(
+            settings,
+            clusters=(*settings.clusters, second),
+            listeners=(replace(settings.listeners[0], cluster="d"),),
+        )
+        with proxy(settings) as p:
+            Udp().ask(b"x", p.at)
+            p.change(wanted)
+            until(lambda: p.ask(CloseFlows(filter="state=leaving")).flows == 1)
+            until(lambda: not p.do(lambda: p.engine.forwarding.retiring))
+            assert p.ask(Status()).totals.flows == 0
+
+
+# Who did what
+
+
+def test_everybody_hears_who_did_what(tmp_path: Path) -> None:
+    with of_a_file(tmp_path) as (p, write):
+        events = Events(p.engine)
+        good: list[Change[Any]] = [
+            Drain(cluster="c", backend="b0", deadline_s=60.0, at_deadline="move"),
+            Undrain(cluster="c", backend="b0"),
+            SetWeight(cluster="c", backend="b0", weight=1),
+            Save(),
+            Reload(),
+        ]
+        for request in good:
+            p.ask(request)
+        bad = SetWeight(cluster="c", backend="nobody", weight=1)
+        with pytest.raises(Refused):
+            p.ask(bad)
+        p.ask(Status())
+        write(backend="weight = 'heavy'")
+        with pytest.raises(Refused):
+            p.ask(Reload())
+        until(lambda: len(events.of(OperatorActed)) == len(good) + 2)
+        acts = events.of(OperatorActed)
+        assert [each.command for each in acts] == [*map(command_line, (*good, bad)), "udplb reload"]
+        assert {each.who for each in acts} == {"a test"}
+        assert [each.done for each in acts] == [True] * len(good) + [False] * 2
+        assert acts[0].result == "cluster c: backend b0 state active → drain"
+        assert acts[2].result == acts[3].result == "nothing had to be changed"
+        assert acts[5].result.startswith("not_found: cluster c has no backend nobody")
+        assert acts[6].result.startswith("invalid: ")
+
+
+@pytest.mark.parametrize("spelled", ["b0", "{0}:{1}", "[::ffff:{0}]:{1}", "[::FFFF:7f00:1]:{1}"])
+def test_a_deadline_holds_however_the_backend_is_called(spelled: str) -> None:
+    with Servers(2) as servers, proxy(configuration(*servers.names)) as p:
+        p.drain("c", spelled.format(*servers.names[0]), deadline_s=60, at_deadline="move")
+        p.until(lambda p: p.backends[0].drain is not None)
+        drain = p.backends[0].drain
+        assert drain is not None
+        assert drain.deadline_s is not None
+        assert 0 < drain.deadline_s <= 60
+        assert drain.way == "move"
+        again = p.drain("c", spelled.format(*servers.names[0]), deadline_s=600)
+        (sentence,) = again.sentences
+        assert sentence.endswith(" drains already; its deadline is new")
+        assert again.generation == 2
+        p.until(lambda p: (p.backends[0].drain or drain).deadline_s > 60)  # type: ignore[operator]
+
+
+def test_a_drain_that_is_refused_has_not_begun() -> None:
+    with Servers(2) as servers, proxy(configuration(*servers.names)) as p:
+        with pytest.raises(Refused):
+            p.ask(Drain(cluster="c", backend="b0", deadline_s=1.0, generation=9))
+        assert not p.ask(Status()).clusters[0].backends[0].draining
+
+
+# The difference
+
+
+def test_a_difference_tells_the_flows_that_it_would_touch(tmp_path: Path) -> None:
+    with of_a_file(tmp_path) as (p, write):
+        for number in range(6):
+            Udp(f"127.0.0.{1 + number % 3}").ask(b"x", p.at)
+
+        def touched() -> dict[str, int]:
+            return {each.sentence: each.flows for each in p.ask(Diff()).on_reload}
+
+        assert touched() == {}
+        assert p.ask(Diff()).flows == 6
+        write(more="")
+        ((sentence, flows),) = touched().items()
+        assert ("b1" in sentence, "removed" in sentence, flows) == (True, True, 3)
+        write(backend='weight = 0\nstate = "drain"')
+        assert list(touched().values()) == [3, 3]
+        write(listener='deny = ["127.0.0.3"]\nmax_flows = 1')
+        assert sorted(touched().values()) == [0, 2]
+        write(more=SECOND + "\n[clusters.c.health]\nfall = 9")
+        assert list(touched().values()) == [0]
+        p.ask(Drain(cluster="c", backend="b0"))
+        difference = p.ask(Diff())
+        assert [each.flows for each in difference.drift] == [3]
+        assert p.ask(Status()).configuration.generation == 2, "to look changes nothing"
+
+
+# Streams
+
+
+def feed_of(p: Proxy, request: Subscribe) -> Feed:
+    return p.do(lambda: p.engine.desk.feed(request))
+
+
+def test_a_stream_gives_events_and_snapshots_with_a_window() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        Udp().ask(b"x", p.at)
+        feed = feed_of(p, Subscribe(window=FlowQuery(limit=3), flow_events=True))
+        until(lambda: p.do(feed.snapshot).window is not None)
+        window = p.do(feed.snapshot).window
+        assert window is not None
+        assert window.matched == 1
+        assert p.snapshot.window is None, "a window is its owner's alone"
+        Udp().ask(b"y", p.at)
+        p.ask(SetWeight(cluster="c", backend="b0", weight=4))
+        kinds = {type(each) for each in p.do(feed.events)}
+        assert {FlowAdmitted, OperatorActed} <= kinds
+        assert p.do(feed.events) == []
+        p.do(feed.close)
+        assert not p.engine.bus.flows_wanted
+        assert p.do(lambda: len(p.engine._rankings)) == 0
+
+
+def test_a_stream_of_snapshots_alone_costs_no_subscription() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        feed = feed_of(p, Subscribe(events=False))
+        assert p.do(feed.events) == []
+        assert p.do(feed.snapshot).window is None
+        assert not p.engine.bus._subscriptions
+        p.do(feed.close)
+
+
+def test_who_is_slow_misses_the_oldest_and_is_told() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        feed = feed_of(p, Subscribe())
+        for number in range(QUEUE_MAX + 7):
+            p.engine.bus.publish(DrainBegan(at=0.0, live=number, deadline_s=1.0))
+        missed, *events = p.do(feed.events)
+        assert isinstance(missed, Missed)
+        assert missed.count == 7
+        assert len(events) == QUEUE_MAX
+        p.do(feed.close)
+
+
+def test_streams_are_bounded_and_a_bad_window_takes_none() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        feeds = [feed_of(p, Subscribe()) for _ in range(SUBSCRIBERS_MAX)]
+        with pytest.raises(Refused) as refused:
+            feed_of(p, Subscribe())
+        assert refused.value.code == "busy"
+        for feed in feeds:
+            p.do(feed.close)
+        with pytest.raises(Refused) as refused:
+            feed_of(p, Subscribe(window=FlowQuery(filter="colour=red")))
+        assert refused.value.code == "bad_request"
+        assert not p.engine.bus._subscriptions
+
+
+# Through the socket
+
+
+def test_what_was_asked_for_is_done_though_the_asker_is_gone(tmp_path: Path) -> None:
+    """A connection that dies in the middle of a change; one in the middle of a look is cut off."""
+    at = tmp_path / "udplb.sock"
+    with Servers() as servers, proxy(configuration(*servers.names), control_socket=at) as p:
+        for number, change in enumerate((True, False, True)):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.connect(str(at))
+                assert b"hello" in client.recv(1_000)
+                request = msgspec.json.encode(
+                    SetWeight(cluster="c", backend="b0", weight=number + 2) if change else Flows()
+                )
+                client.sendall(request + b"\n")
+        p.until(lambda p: p.backends[0].weight == 4)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(at))
+            client.settimeout(20)
+            client.sendall(b'{"request": "status", "id": 5}\n')
+            lines = client.makefile("rb")
+            lines.readline()
+            answer = json.loads(lines.readline())
+            assert answer["id"] == 5
+        assert Udp().ask(b"x", p.at) == b"x"

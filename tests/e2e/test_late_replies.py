@@ -45,13 +45,17 @@ while True:
 """
 
 
+ENDS_SOON = 'responses = 1\nfront_timeout = "5s"\nback_timeout = "5s"'
+"""A flow whose only reply was lost on the way holds up the end of the proxy by no more."""
+
+
 def run(folder: Path, rate: int, seconds: int) -> dict[str, Any]:
     backend, port = free_port(), free_port()
     if backend == port:
         port += 1
     with (
         process([sys.executable, "-c", TWICE, backend], "ready"),
-        udplb(folder, port, [backend], cluster="responses = 1") as running,
+        udplb(folder, port, [backend], cluster=ENDS_SOON) as running,
     ):
         results = load(
             "flows", "--target", f"127.0.0.1:{port}", "--rate", rate, "--seconds", seconds

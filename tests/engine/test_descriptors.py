@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness import Servers, configuration, proxy
 from udplb.core.settings import HealthSettings, Probe
-from udplb.engine import engine
+from udplb.engine import forwarding
 from udplb.engine.descriptors import KEPT_FREE, flows_that_fit, raise_descriptor_limit
 
 
@@ -42,7 +42,7 @@ def test_many_probes_under_a_small_limit_leave_the_share() -> None:
 def test_an_engine_counts_the_backends_that_it_probes(
     monkeypatch: pytest.MonkeyPatch, probe: Probe, free: int
 ) -> None:
-    monkeypatch.setattr(engine, "raise_descriptor_limit", lambda: 10_000)
+    monkeypatch.setattr(forwarding, "raise_descriptor_limit", lambda: 10_000)
     with Servers(3) as servers:
         settings = configuration(*servers.names, health=HealthSettings(probe=probe))
         with_cap = replace(settings, engine=replace(settings.engine, max_flows=20_000))

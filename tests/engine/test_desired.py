@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from udplb.engine import desired, reading
 from udplb.engine.binding import StartError
 from udplb.engine.control.requests import (
     AddBackend,
+    Backends,
     Change,
     Diff,
     Done,
@@ -407,6 +409,28 @@ def test_a_change_that_cannot_be_prepared_leaves_the_overlay_alone(
     assert p.ask(SetWeight(cluster="c", backend="b", weight=2)).sentences == (
         "cluster c: backend b weight 1 → 2",
     )
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_added_backend_that_a_new_listener_takes_for_itself_is_dropped(
+    unwatched: Unwatched, alone: bool
+) -> None:
+    """Only this machine knows that the address is its own; `alone`: the others were removed."""
+    p, written = unwatched
+    p.do(lambda: p.engine.forwarding.own.hosts_changed({IPv4Address("203.0.113.5")}))
+    port = Udp("0.0.0.0").name[1]
+    p.ask(AddBackend(cluster="c", address=f"203.0.113.5:{port}"))
+    p.ask(SetWeight(cluster="c", backend="a", weight=5))
+    for name in ("a", "b") if alone else ():
+        p.ask(RemoveBackend(cluster="c", backend=name))
+    more = f'[[listeners]]\nname = "w"\naddress = "0.0.0.0:{port}"\ncluster = "c"'
+    written.write(more=more)
+    assert any("our own listeners" in each for each in p.ask(Diff()).dropped)
+    done = p.ask(Reload())
+    assert any("our own listeners" in each for each in done.warnings)
+    assert [each.name for each in p.ask(Backends())] == ["a", "b"]
+    assert weights(p) == ([1, 1] if alone else [5, 1])
+    assert Udp().ask(b"x", ("127.0.0.1", port)) == b"x"
 
 
 # Save

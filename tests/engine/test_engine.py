@@ -288,6 +288,35 @@ def test_nothing_that_comes_at_the_end_cuts_it_off(
     assert not at.exists()
 
 
+def test_a_change_in_the_making_is_not_committed_while_the_rest_is_closed(
+    tmp_path: Path, slow_end: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = forwarding.Forwarding._prepare_clusters
+    prepared = threading.Event()
+
+    async def slowly(at_work: Any, *arguments: Any) -> Any:
+        while not prepared.is_set():
+            await asyncio.sleep(0)
+        return await prepare(at_work, *arguments)
+
+    with Servers(2) as servers:
+        settings = configuration(*servers.names)
+        second = dataclasses.replace(settings.listeners[0], name="m")
+        wanted = dataclasses.replace(settings, listeners=(*settings.listeners, second))
+        with proxy(settings, control_socket=tmp_path / "udplb.sock") as p:
+            monkeypatch.setattr(forwarding.Forwarding, "_prepare_clusters", slowly)
+            change = p.engine.call(p.engine.forwarding.change(wanted))
+            p.engine._post(p.engine._end)
+            p.until(lambda p: p.snapshot.state == "stopped")
+            prepared.set()
+            until(change.done)
+            slow_end.set()
+            assert p.engine.wait(10)
+            assert change.cancelled()
+            assert len(p.engine.forwarding.listeners) == 1
+            assert p.engine.failure is None
+
+
 def test_a_bug_at_the_end_is_told_and_the_rest_is_closed(
     tmp_path: Path, slow_end: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -70,8 +70,16 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     except OSError as error:
+        _write_no_more()
         return complain(str(error.strerror or error).lower(), FAILED)
     return result if isinstance(result, int) else DONE
+
+
+def _write_no_more() -> None:
+    """What standard output did not take would fail once more at the end, and change the code."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _open_standard_streams() -> None:

@@ -147,8 +147,12 @@ class DesiredState:
             return overlay, dropped
         for cluster, address in self._forwarding.loops(overlay.over(loaded.configuration)):
             if any((each.cluster, each.address) == (cluster, address) for each in overlay.backends):
-                overlay = overlay.reverted(loaded.configuration, cluster, str(address))
                 why = "it is one of our own listeners now"
+                try:
+                    overlay = overlay.reverted(loaded.configuration, cluster, str(address))
+                except OverlayError:  # others of the cluster were changed because it was there
+                    overlay = overlay.reverted(loaded.configuration, cluster)
+                    why += ", and with it all that was changed of the cluster"
                 dropped += (f"cluster {cluster}: backend {address}: dropped here, {why}",)
         return overlay, dropped
 

@@ -128,12 +128,14 @@ def start_lines(engine: Engine, snapshot: Snapshot, filename: str) -> list[str]:
         f" at most {snapshot.totals.max_flows:,} flows, GSO {_on(engine.forwarding.segmentation)}"
     ]
     backends = {cluster.name: len(cluster.backends) for cluster in snapshot.clusters}
-    for listener, settings in zip(snapshot.listeners, configuration.listeners, strict=True):
+    # By name: a file that was saved while we started may have brought others.
+    asked = {each.name: each.receive_buffer for each in configuration.listeners}
+    for listener in snapshot.listeners:
         count = backends[listener.cluster]
         lines.append(
             f"listener {listener.name}: {listener.address} -> cluster {listener.cluster},"
             f" {count} backend{'s' if count != 1 else ''},"
-            f" receive buffer {_buffer(listener, settings.receive_buffer)},"
+            f" receive buffer {_buffer(listener, asked.get(listener.name, 0))},"
             f" GSO {_on(engine.forwarding.segmentation)}, GRO {_coalescing(engine, listener)}"
         )
     lines.append(f"control socket: {engine.control_socket or 'off'}")

@@ -270,3 +270,19 @@ def test_packing_and_unpacking_let_the_loop_work(
     assert in_a_thread(LOOPS[name], turns(load_apart(path))) > 8
     save = save_apart(path, loaded.digest, overlay, loaded.configuration)
     assert in_a_thread(LOOPS[name], turns(save)) > 8
+
+
+def test_a_system_without_another_thread_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    loop = asyncio.new_event_loop()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    try:
+        with pytest.raises(ReadingError, match="can't start new thread; try again"):
+            loop.run_until_complete(load_apart(path))
+    finally:
+        monkeypatch.undo()
+        loop.close()

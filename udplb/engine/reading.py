@@ -162,7 +162,10 @@ async def _converse(path: str, question: bytes) -> bytes:
             with suppress(RuntimeError):  # the loop has ended, and nobody waits
                 loop.call_soon_threadsafe(settle, answer, error)
 
-    threading.Thread(target=run, name="udplb-reading", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="udplb-reading", daemon=True).start()
+    except RuntimeError as error:  # the system has no thread left
+        raise ReadingError(f"the file cannot be read: {error}; try again") from None
     try:
         return await answered
     finally:

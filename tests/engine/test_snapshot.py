@@ -10,7 +10,7 @@ import pytest
 from tests.harness import Servers, Udp, configuration, proxy
 from udplb.core.settings import FlowTerms, HealthSettings
 from udplb.engine.control.requests import Flows
-from udplb.engine.snapshot import Snapshot
+from udplb.engine.snapshot import Snapshot, summed
 
 
 def picture() -> Snapshot:
@@ -159,3 +159,7 @@ def test_the_kernels_own_losses_are_seen() -> None:
         p.until(lambda p: p.listener.requests + p.listener.kernel_drops >= 400)
         assert p.snapshot.totals.kernel_drops >= p.listener.kernel_drops
         assert p.listener.receive_queued == 0
+
+
+def test_sums_by_reason() -> None:
+    assert summed([{"a": 1, "b": 2}, {"a": 3}]) == {"a": 4, "b": 2}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from udplb.core.reasons import DropReason
-from udplb.show.reasons import meaning_of_drop, summed, tally
+from udplb.show.reasons import meaning_of_drop, tally
 
 
 def test_the_most_frequent_comes_first() -> None:
@@ -9,10 +9,6 @@ def test_the_most_frequent_comes_first() -> None:
         "max_flows 1,400, empty 2, oversize 2"
     )
     assert tally({}) == ""
-
-
-def test_sums_by_reason() -> None:
-    assert summed([{"a": 1, "b": 2}, {"a": 3}]) == {"a": 4, "b": 2}
 
 
 def test_every_drop_has_its_meaning() -> None:

@@ -113,11 +113,9 @@ class DesiredState:
             began = self._clock()
             try:
                 loaded = await load_apart(self.path)
-            except ConfigError as error:
-                problems = tuple(map(told_at_work, error.problems))
-                raise self._reject("invalid", began, problems) from None
-            except ReadingError as error:
-                raise self._reject("refused", began, (str(error),)) from None
+            except (ConfigError, ReadingError) as error:
+                code = "invalid" if isinstance(error, ConfigError) else "refused"
+                raise self._reject(code, began, problems_of(error)) from None
             if loaded.digest == self._digest and self._is_settled():
                 return self._in_force_already()
             await asyncio.sleep(0)  # each of these steps takes its time where there are thousands
@@ -195,10 +193,8 @@ class DesiredState:
                 self._publish(sentences, "an operator")  # who tells the log what he did
             else:
                 self._refresh()
-            warnings = self._forwarding.idle_clusters(changes)
-            for warning in warnings:
-                _log.warning("%s", warning)
-            return Done(sentences=sentences, generation=self._generation, warnings=warnings)
+            idle = self._warnings_of_idle(changes)
+            return Done(sentences=sentences, generation=self._generation, warnings=idle)
 
     async def save(self, generation: int | None = None) -> Done:
         """Write the overlay into the file. Raises Refused: then the file is as it was."""
@@ -231,10 +227,8 @@ class DesiredState:
         try:
             changes = difference(self.file, (await load_apart(path)).configuration)
             told = tuple(each.sentence for each in changes)
-        except ConfigError as error:
-            told = tuple(map(told_at_work, error.problems))
-        except ReadingError as error:
-            told = (str(error),)
+        except (ConfigError, ReadingError) as error:
+            told = problems_of(error)
         message = f"{path} was changed since it was read; udplb reload takes it up, save then"
         return Refused("changed", message, told)
 
@@ -319,11 +313,16 @@ class DesiredState:
         for waits in self._told.awaiting_restart:
             _log.warning("%s: takes effect after a restart", waits)
         self._tell(sentences, why)
+        idle = self._warnings_of_idle(changes)
+        warnings = (*dropped, *map(str, loaded.warnings), *self._restart_warnings(), *idle)
+        return Done(sentences=sentences, generation=self._generation, warnings=warnings)
+
+    def _warnings_of_idle(self, changes: Iterable[Change]) -> tuple[str, ...]:
+        """Of clusters that these changes left without a backend for new flows; also for the log."""
         idle = self._forwarding.idle_clusters(changes)
         for sentence in idle:
             _log.warning("%s", sentence)
-        warnings = (*dropped, *map(str, loaded.warnings), *self._restart_warnings(), *idle)
-        return Done(sentences=sentences, generation=self._generation, warnings=warnings)
+        return idle
 
     def _tell(self, sentences: tuple[str, ...], why: str) -> None:
         for sentence in _first(sentences, "changes"):
@@ -362,7 +361,14 @@ class DesiredState:
         )
 
 
-def told_at_work(problem: Problem) -> str:
+def problems_of(error: ConfigError | ReadingError) -> tuple[str, ...]:
+    """Why the file cannot be read or used: a line for each."""
+    if isinstance(error, ReadingError):
+        return (str(error),)
+    return tuple(map(_told_at_work, error.problems))
+
+
+def _told_at_work(problem: Problem) -> str:
     """A file that is gone is no reason to start with a new one."""
     if problem.found == NO_SUCH_FILE:
         problem = replace(problem, allowed="put it back, and it is read again")

@@ -216,8 +216,7 @@ class Engine:
 
     def _open_doors(self) -> None:
         """What brings requests and new versions of the file."""
-        if self.control_socket is not None:
-            assert self._server is not None
+        if self._server is not None:
             self._server.start()
         if self._file is not None:
             self._watch = FileWatch(self._file, lambda: self.reload("the file was saved"))

@@ -5,6 +5,7 @@ They replace each other; whoever is slow sees the latest and delays nobody.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import TypeVar
@@ -350,12 +351,12 @@ def picture_of_flow(flow: Flow, listener: str, now: float) -> FlowRow:
     )
 
 
-def _summed(tallies: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
+def summed(tallies: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sums by reason."""
+    sums: Counter[str] = Counter()
     for tally in tallies:
-        for reason, count in tally.items():
-            total[reason] = total.get(reason, 0) + count
-    return total
+        sums.update(tally)
+    return dict(sums)
 
 
 def totals_of(
@@ -370,8 +371,8 @@ def totals_of(
 ) -> Totals:
     """The sums over all listeners; `gone` is what those did that are no more."""
     listeners = tuple(listeners)
-    drops = _summed((_nonzero(gone.dropped), *(each.dropped for each in listeners)))
-    sheds = _summed((_nonzero(gone.shed), *(each.shed for each in listeners)))
+    drops = summed((_nonzero(gone.dropped), *(each.dropped for each in listeners)))
+    sheds = summed((_nonzero(gone.shed), *(each.shed for each in listeners)))
     return Totals(
         requests=gone.requests + sum(each.requests for each in listeners),
         request_bytes=gone.request_bytes + sum(each.request_bytes for each in listeners),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from udplb.core.reasons import DropReason
 from udplb.show.quantities import count
@@ -15,14 +14,6 @@ def tally(counts: Mapping[str, int]) -> str:
     """`max_flows 14, oversize 2`: the most frequent first."""
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{reason} {count(number)}" for reason, number in ordered if number)
-
-
-def summed(all_counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """The sums by reason."""
-    sums: Counter[str] = Counter()
-    for counts in all_counts:
-        sums.update(counts)
-    return dict(sums)
 
 
 def meaning_of_drop(reason: str) -> str:

@@ -46,7 +46,7 @@ from udplb.engine.control.requests import (
     Undrain,
 )
 from udplb.engine.control.spelling import command_line
-from udplb.engine.desired import DesiredState, told_at_work
+from udplb.engine.desired import DesiredState, problems_of
 from udplb.engine.events import Event, EventBus, OperatorActed, Subscription
 from udplb.engine.filtering import parse_filter
 from udplb.engine.forwarding import Forwarding
@@ -289,10 +289,8 @@ class Desk:
         if desired.path is not None:
             try:
                 preview = await desired.preview()
-            except ConfigError as error:
-                problems = tuple(map(told_at_work, error.problems))
-            except ReadingError as error:
-                problems = (str(error),)
+            except (ConfigError, ReadingError) as error:
+                problems = problems_of(error)
             else:
                 dropped = preview.dropped
                 for number, change in enumerate(preview.changes):

@@ -6,7 +6,15 @@ import pytest
 
 from tests.engine.control.ground import happening, picture
 from udplb.client.interface import Client, Item, Lost, Resumed, Stream, VersionError, newest
-from udplb.engine.control.requests import REQUESTS, Refused, Reload, Request, Status, Subscribe
+from udplb.engine.control.requests import (
+    REQUESTS,
+    Lock,
+    Refused,
+    Reload,
+    Request,
+    Status,
+    Subscribe,
+)
 
 
 class Nobody(Client):
@@ -37,8 +45,19 @@ def test_who_only_looks_changes_nothing() -> None:
 
 
 def test_every_request_knows_whether_it_changes() -> None:
-    looks = {"Status", "Listeners", "Clusters", "Backends", "Flows", "Explain", "Diff", "Subscribe"}
+    looks = {
+        "Status", "Listeners", "Clusters", "Backends", "Flows", "Explain", "Diff", "File",
+        "Subscribe", "Lock",
+    }  # fmt: skip
     assert {kind.__name__ for kind in REQUESTS if not kind.changes} == looks
+
+
+def test_a_lock_is_for_good_and_for_the_whole_client() -> None:
+    with Nobody() as client:
+        client.lock()
+        assert client.read_only
+        with pytest.raises(Refused, match=r"client\.lock\(\)"):
+            client.check(Lock())
 
 
 def test_a_subscription_needs_a_stream() -> None:

@@ -52,6 +52,23 @@ def test_who_only_looks(ground: Ground) -> None:
     assert len(ground.desk.asked) == 1
 
 
+def test_the_engine_refuses_what_a_locked_client_did_not(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = LocalClient(ground)
+    client.ask(WEIGHT)
+    client.lock()
+    monkeypatch.setattr(LocalClient, "check", lambda *_: None)
+    with pytest.raises(Refused, match="this connection is locked") as caught:
+        client.ask(WEIGHT)
+    assert caught.value.code == "read_only"
+    client.ask(Status())
+    with pytest.raises(Refused, match="this connection is locked"):
+        LocalClient(ground, read_only=True).ask(WEIGHT)
+    LocalClient(ground).ask(WEIGHT)
+    assert [type(request) for request, _ in ground.desk.asked] == [SetWeight, Status, SetWeight]
+
+
 @pytest.mark.parametrize(("request_", "cut_off"), [(Status(), 1), (WEIGHT, 0)])
 def test_no_answer_in_time(ground: Ground, request_: Status, cut_off: int) -> None:
     ground.hold()

@@ -10,18 +10,29 @@ from typing import Any
 import pytest
 
 from tests.client.liar import HELLO, Liar
+from tests.client.takes import take_until
 from tests.engine.control.ground import Ground, picture
-from tests.harness import until
+from tests.harness import Servers, Udp, configuration, proxy, until
 from udplb.client import (
+    LocalClient,
     LostError,
     NoProxyError,
     Refused,
+    Resumed,
     SocketClient,
     VersionError,
     connect,
 )
 from udplb.client import remote as remote_module
-from udplb.engine.control.requests import Listeners, Reload, SetWeight, Status, Subscribe
+from udplb.engine.control.requests import (
+    Flows,
+    Listeners,
+    Reload,
+    SetWeight,
+    Status,
+    Subscribe,
+)
+from udplb.engine.snapshot import Snapshot
 
 WEIGHT = SetWeight(cluster="c", backend="b", weight=3)
 
@@ -62,6 +73,52 @@ def test_who_only_looks(ground: Ground) -> None:
         with pytest.raises(Refused, match="needs a stream"):
             client.ask(Subscribe())
     assert len(ground.desk.asked) == 1
+
+
+def test_the_proxy_refuses_what_a_locked_client_did_not(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ground.serve()
+    client = SocketClient(ground.path)
+    client.ask(WEIGHT)
+    client.lock()
+    monkeypatch.setattr(SocketClient, "check", lambda *_: None)
+    for _ in range(2):
+        with pytest.raises(Refused, match="this connection is locked") as caught:
+            client.ask(WEIGHT)
+        assert caught.value.code == "read_only"
+        client.ask(Status())
+    until(lambda: server.clients == 1, "the connection from before is gone, the other one kept")
+    assert ground.desk.locks == 1
+    ground.stop()
+    ground.serve()
+    with pytest.raises(Refused, match="this connection is locked"):
+        client.ask(WEIGHT)
+    assert ground.desk.locks == 2, "so is each new one"
+    assert [type(request) for request, _ in ground.desk.asked] == [SetWeight, Status, Status]
+    client.close()
+
+
+def test_a_connection_in_use_at_the_lock_is_not_used_again(ground: Ground) -> None:
+    server = ground.serve()
+    ground.hold()
+    with SocketClient(ground.path) as client, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.ask, Status())
+        until(lambda: ground.desk.asked)
+        client.lock()
+        ground.release()
+        assert asked.result() == picture()
+        until(lambda: server.clients == 0)
+
+
+def test_streams_of_a_locked_client_are_locked(ground: Ground) -> None:
+    ground.serve()
+    with SocketClient(ground.path, read_only=True) as client:
+        with client.subscribe(Subscribe()) as stream:
+            take_until(stream, lambda items: items)
+            assert ground.desk.locks == 1
+        client.ask(Status())
+        assert ground.desk.locks == 2
 
 
 def test_many_threads_ask(ground: Ground) -> None:
@@ -174,6 +231,41 @@ def test_another_protocol_is_looked_at_and_not_changed(tmp_path: Path) -> None:
         assert [each["request"] for each in liar.heard] == ["listeners"]
 
 
+def test_an_older_proxy_knows_no_lock(tmp_path: Path) -> None:
+    """What is left is the client's own check."""
+    unknown = {"type": "error", "id": 0, "code": "bad_request", "message": "no request lock"}
+    answer = {"type": "answer", "id": 1, "answer": []}
+    with (
+        Liar(tmp_path / "s", [HELLO, unknown, answer]) as liar,
+        SocketClient(tmp_path / "s", read_only=True) as client,
+    ):
+        assert client.ask(Listeners()) == ()
+        with pytest.raises(Refused, match="only looks"):
+            client.ask(Reload())
+        assert [each["request"] for each in liar.heard] == ["lock", "listeners"]
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "why"),
+    [
+        ({"type": "error", "code": "busy", "message": "later"}, Refused, "later"),
+        ({"type": "answer", "id": 9, "answer": {}}, LostError, "nobody asked for"),
+        ([], LostError, "closed the connection"),
+    ],
+)
+def test_a_lock_that_is_not_answered(
+    said: Any, error: type[Exception], why: str, tmp_path: Path
+) -> None:
+    """Then nothing is asked: whoever wants to be locked is not let loose."""
+    with (
+        Liar(tmp_path / "s", [HELLO, said]) as liar,
+        SocketClient(tmp_path / "s", read_only=True) as client,
+    ):
+        with pytest.raises(error, match=why):
+            client.ask(Listeners())
+        assert [each["request"] for each in liar.heard] == ["lock"]
+
+
 def test_an_answer_of_another_protocol_that_cannot_be_read(tmp_path: Path) -> None:
     answer = {"type": "answer", "id": 1, "answer": {"new": 1}}
     with (
@@ -255,3 +347,77 @@ def test_a_proxy_that_is_full_is_a_proxy(ground: Ground) -> None:
     ground.serve(clients=0)
     with pytest.raises(Refused, match="0 clients"):
         connect(ground.path)
+
+
+# Engines at work
+
+
+def tapped(items: list[Any]) -> bool:
+    return any(isinstance(each, Snapshot) and each.tap and each.tap.seen for each in items)
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_tap_over_real_sockets(tmp_path: Path, attached: bool) -> None:
+    """Both ways, in this process and through the socket; off when the stream is closed."""
+    at = tmp_path / "udplb.sock"
+    with Servers() as servers, proxy(configuration(*servers.names), control_socket=at) as p:
+        peer = Udp()
+        peer.ask(b"x", p.at)
+        client = SocketClient(at) if attached else LocalClient(p.engine)
+        (row,) = client.ask(Flows()).rows
+        with pytest.raises(Refused, match="no live flow") as caught:
+            client.subscribe(Subscribe(tap=row.id + 1))
+        assert caught.value.code == "not_found"
+        datapath = p.engine.forwarding.datapath
+        assert datapath.record is None
+        payload = bytes(range(256)) * 4
+        with client.subscribe(Subscribe(tap=row.id, events=False, interval_s=0.1)) as stream:
+            assert peer.ask(payload, p.at) == payload
+            snapshot = take_until(stream, tapped)[-1]
+            assert isinstance(snapshot, Snapshot)
+            assert snapshot.tap is not None
+            assert [(d.to_backend, d.size, d.payload) for d in snapshot.tap.datagrams] == [
+                (True, 1_024, payload[:512]),
+                (False, 1_024, payload[:512]),
+            ]
+        until(lambda: p.do(lambda: datapath.record) is None)
+        client.close()
+
+
+def test_a_restarted_proxy_is_not_tapped(tmp_path: Path) -> None:
+    """Numbers of flows start anew: its flow 1 is somebody else's."""
+    at = tmp_path / "udplb.sock"
+    with Servers() as servers, SocketClient(at) as client:
+        settings = configuration(*servers.names)
+        with proxy(settings, control_socket=at) as p:
+            Udp().ask(b"x", p.at)
+            stream = client.subscribe(Subscribe(tap=1, events=False, interval_s=0.1))
+            take_until(stream, lambda items: items)
+        with proxy(settings, control_socket=at) as p:
+            Udp().ask(b"secret", p.at)
+            items = take_until(
+                stream, lambda items: items and isinstance(items[-1], Snapshot) and resumed(items)
+            )
+            snapshot = items[-1]
+            assert isinstance(snapshot, Snapshot)
+            assert snapshot.tap is None
+            assert snapshot.totals.admitted == 1
+            assert p.do(lambda: p.engine.forwarding.datapath.record) is None
+        stream.close()
+
+
+def resumed(items: list[Any]) -> bool:
+    return any(isinstance(each, Resumed) for each in items)
+
+
+def test_a_locked_client_of_an_engine_at_work(tmp_path: Path) -> None:
+    at = tmp_path / "udplb.sock"
+    with Servers() as servers, proxy(configuration(*servers.names), control_socket=at) as p:
+        weight = SetWeight(cluster="c", backend="b0", weight=3)
+        for client in (SocketClient(at), LocalClient(p.engine)):
+            client.ask(weight)
+            client.lock()
+            with pytest.raises(Refused, match="only looks"):
+                client.ask(weight)
+            assert client.ask(Status()).clusters[0].backends[0].weight == 3
+            client.close()

@@ -101,6 +101,81 @@ def test_over_a_restart_it_loses_and_resumes(ground: Ground) -> None:
     stream.close()
 
 
+# Taps over a reconnect
+
+
+def resumed(items: list[Any]) -> bool:
+    return any(isinstance(each, Resumed) for each in items)
+
+
+def taps(ground: Ground) -> list[int | None]:
+    return [request.tap for request in ground.desk.subscribed]
+
+
+def test_a_tap_goes_on_when_only_the_connection_broke(ground: Ground) -> None:
+    ground.serve()
+    ground.desk.flows = {7}
+    with quick(ground.path, Subscribe(tap=7, events=False)) as stream:
+        for _ in range(2):
+            ground.cut_off()
+            take_until(stream, resumed)
+    assert taps(ground) == [7, 7, 7]
+
+
+def test_a_flow_that_ended_meanwhile_is_tapped_no_more(ground: Ground) -> None:
+    ground.serve()
+    ground.desk.flows = {7}
+    with quick(ground.path, Subscribe(tap=7, interval_s=2.5)) as stream:
+        ground.desk.flows = set()
+        ground.cut_off()
+        take_until(stream, resumed)
+        ground.cut_off()
+        take_until(stream, resumed)
+    assert taps(ground) == [7, None, None]
+    assert {each.interval_s for each in ground.desk.subscribed} == {2.5}, "all else stays"
+
+
+def test_the_same_number_in_another_engine_is_another_flow(ground: Ground) -> None:
+    """Also where its process has the same id, as in a container."""
+    ground.serve()
+    ground.desk.flows = {7}
+    with quick(ground.path, Subscribe(tap=7)) as stream:
+        ground.stop()
+        ground.serve()
+        take_until(stream, resumed)
+        ground.cut_off()
+        take_until(stream, resumed)
+    assert taps(ground) == [7, None, None]
+
+
+@pytest.mark.parametrize(("pid", "tap"), [(5, 7), (6, None)])
+def test_a_proxy_that_has_only_its_process_id(tmp_path: Path, pid: int, tap: int | None) -> None:
+    scripts = ([HELLO, SUBSCRIBED], [{**HELLO, "pid": pid}, SUBSCRIBED, None])
+    with (
+        Liar(tmp_path / "s", *scripts) as liar,
+        quick(tmp_path / "s", Subscribe(tap=7)) as stream,
+    ):
+        take_until(stream, resumed)
+        assert [each.get("tap") for each in liar.heard] == [7, tap]
+
+
+def test_the_first_time_a_flow_that_is_not_there_is_an_error(ground: Ground) -> None:
+    ground.serve()
+    with pytest.raises(Refused, match="no flow 7"):
+        quick(ground.path, Subscribe(tap=7))
+
+
+def test_without_a_tap_not_found_is_a_refusal_like_others(tmp_path: Path) -> None:
+    gone = {"type": "error", "id": 1, "code": "not_found", "message": "nothing here"}
+    with (
+        Liar(tmp_path / "s", [HELLO, SUBSCRIBED], [HELLO, gone], [HELLO, SUBSCRIBED, None]) as liar,
+        quick(tmp_path / "s") as stream,
+    ):
+        items = take_until(stream, resumed)
+        assert any(isinstance(each, Lost) and each.why == "nothing here" for each in items)
+        assert len(liar.heard) == 3
+
+
 def test_a_proxy_that_is_full_is_tried_again(ground: Ground) -> None:
     ground.serve()
     with quick(ground.path) as stream:

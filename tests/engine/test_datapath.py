@@ -18,6 +18,7 @@ from tests.namespaces import HERE, THERE, in_namespace, ip, neighbour
 from udplb.core.settings import FlowTerms
 from udplb.engine import datapath as datapath_module
 from udplb.engine import egress
+from udplb.engine.control.requests import CloseFlows
 from udplb.engine.outlet import BackendOutlet, ClientOutlet
 
 PORT = 7_000
@@ -609,6 +610,10 @@ def test_a_reopened_flow_loses_nothing_of_the_train(errnos: list[int]) -> None:
     ):
         client, at = Udp(), ("127.0.0.1", p.port)
         client.ask(b"first", at)
+        recorded: list[bytes] = []
+        p.engine.forwarding.datapath.record = lambda now, flow, out, train: (
+            recorded.extend(train.datagrams()) if out else None
+        )
         blocked = p.look_away()  # all three as one train
         script.extend(errnos)
         for datagram in (b"a", b"bb", b"ccc"):
@@ -617,6 +622,23 @@ def test_a_reopened_flow_loses_nothing_of_the_train(errnos: list[int]) -> None:
         until(lambda: servers.received[0] == [b"first", b"a", b"bb", b"ccc"])
         p.until(lambda p: p.listener.requests == 4)
         assert p.listener.dropped == {}
+        assert recorded == [b"a", b"bb", b"ccc"], "a tap shows each once"
         client.waiting()
         client.sendto(b"last", at)
         until(lambda: b"last" in client.waiting())
+
+
+def test_flows_are_found_by_their_numbers_as_long_as_they_live() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        datapath = p.engine.forwarding.datapath
+        clients = [Udp() for _ in range(3)]
+        for client in clients:
+            client.ask(b"x", p.at)
+        for number, client in enumerate(clients, start=1):
+            found = p.do(lambda number=number: datapath.flow(number))  # type: ignore[misc]
+            assert found is not None
+            listener, flow = found
+            assert (listener.name, flow.id, flow.client.port) == ("l0", number, client.name[1])
+        p.ask(CloseFlows(flows=(2,)))
+        p.until(lambda p: p.listener.flows == 2)
+        assert [n for n in range(5) if p.do(lambda n=n: datapath.flow(n))] == [1, 3]  # type: ignore[misc]

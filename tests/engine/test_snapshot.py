@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness import Servers, Udp, configuration, proxy
 from udplb.core.settings import FlowTerms, HealthSettings
-from udplb.engine.control.requests import Flows
+from udplb.engine.control.requests import Explain, Flows
 from udplb.engine.snapshot import Snapshot, summed
 
 
@@ -163,3 +163,21 @@ def test_the_kernels_own_losses_are_seen() -> None:
 
 def test_sums_by_reason() -> None:
     assert summed([{"a": 1, "b": 2}, {"a": 3}]) == {"a": 4, "b": 2}
+
+
+def test_a_flow_says_when_its_deadline_is() -> None:
+    terms = FlowTerms(front_timeout=60.0, back_timeout=30.0)
+    with Servers() as servers, proxy(configuration(*servers.names, terms=terms)) as p:
+        Udp().ask(b"x", p.at)
+        (row,) = p.ask(Flows()).rows
+        assert row.ends_in_s is not None
+        assert row.ends_in_s + row.age_s == pytest.approx(60.0), "front_timeout after its request"
+        (flow,) = p.ask(Explain(listener="l0", client=row.client)).flows
+        assert flow.ends_in_s == pytest.approx(60.0 - flow.age_s), "the same as in an explanation"
+
+
+def test_how_many_flows_a_mean_is_of() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        for _ in range(3):
+            Udp().ask(b"x", p.at)
+        p.until(lambda p: p.backends[0].first_replies == 3)

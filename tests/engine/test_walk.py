@@ -15,9 +15,12 @@ from udplb.core.settings import BackendSettings, FlowTerms, HealthSettings
 from udplb.core.slab import Slab
 from udplb.engine.walk import (
     LOOP_SHARE,
+    SAVED_MAX_S,
+    SAVED_SHARE,
     SLICE_FLOWS,
     SLICE_S,
     STEP_FLOWS,
+    Allowance,
     Steps,
     Walk,
     pause_after,
@@ -128,10 +131,8 @@ def test_a_slice_ends_well_before_its_time_is_over(cost_s: float) -> None:
     walk = Walk(clock.steps(1_000))
     while walk.found is None:
         began = clock.now
-        pause = walk.slice(clock)
-        took = clock.now - began
-        assert took <= SLICE_S / 2 + cost_s <= SLICE_S
-        assert took <= pause * LOOP_SHARE
+        assert walk.slice(clock) == 0.0
+        assert clock.now - began <= SLICE_S / 2 + cost_s <= SLICE_S
     assert walk.found == "found"
 
 
@@ -154,7 +155,7 @@ def test_a_walk_that_rests_is_left_alone_for_so_long() -> None:
     clock = Clock()
     walk = Walk(resting())
     assert walk.slice(clock) == 1.5
-    assert walk.slice(clock) == pause_after(0.0), "never sooner than that"
+    assert walk.slice(clock) == 0.000_001
     assert walk.found is None
     walk.slice(clock)
     assert walk.found == 7
@@ -167,3 +168,34 @@ def test_a_walk_takes_its_share_of_the_time_and_no_more(took_s: float) -> None:
     assert pause >= 0.005, "nor does it come every turn of the loop"
     if took_s >= SLICE_S / 4:
         assert took_s == pytest.approx(LOOP_SHARE * pause)
+
+
+def test_a_walk_may_spend_what_was_saved_and_then_gets_its_share() -> None:
+    allowance = Allowance()
+    now = began = 100.0
+    worked = 0.0
+    shares = []
+    while worked < 3 * SAVED_MAX_S:
+        worked += SLICE_S
+        now += SLICE_S
+        pause = allowance.pause_after(SLICE_S, now)
+        shares.append(SLICE_S / (SLICE_S + pause))
+        now += pause
+    assert shares[0] == pytest.approx(SAVED_SHARE), "an answer comes soon"
+    assert shares[-1] == pytest.approx(LOOP_SHARE), "and costs no more than its share"
+    assert worked <= LOOP_SHARE * (now - began) + SAVED_MAX_S + SLICE_S
+    assert max(shares) <= SAVED_SHARE + 1e-9
+
+
+def test_savings_come_back_with_time_but_never_grow_beyond_their_bound() -> None:
+    allowance = Allowance()
+    now = 100.0
+    while allowance.pause_after(SLICE_S, now) < SLICE_S / LOOP_SHARE - 2 * SLICE_S:
+        now += SLICE_S
+    now += SLICE_S * 3 / LOOP_SHARE
+    assert allowance.pause_after(SLICE_S, now) == pytest.approx(SLICE_S * (1 / SAVED_SHARE - 1))
+    now += 1_000.0
+    spent = 0.0
+    while allowance.pause_after(SLICE_S, now) < SLICE_S / LOOP_SHARE - 2 * SLICE_S:
+        spent += SLICE_S
+    assert spent <= SAVED_MAX_S

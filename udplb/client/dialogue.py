@@ -1,4 +1,8 @@
-"""A dialogue: one connection to a control socket, used by one thread at a time."""
+"""A dialogue: one connection to a control socket, used by one thread at a time.
+
+One that is read-only asks the proxy for a lock before anything else is asked: it is the proxy then
+that refuses changes.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ from udplb.client.interface import LostError, NoProxyError
 from udplb.config.wording import escape
 from udplb.engine.control.lines import Lines, LineTooLongError
 from udplb.engine.control.places import path_problem, show
-from udplb.engine.control.requests import Refused, Request
-from udplb.engine.control.wire import Failed, Hello, Said, UnreadableError, read, write
+from udplb.engine.control.requests import Lock, Refused, Request
+from udplb.engine.control.wire import Answered, Failed, Hello, Said, UnreadableError, read, write
 
 SAID_BYTES_MAX = 64 << 20
 """Bytes of a line that the proxy says."""
@@ -27,16 +31,23 @@ RETRY_S = 0.01
 
 
 class Dialogue:
-    """Connects and hears the greeting within `timeout_s`.
+    """Connects, hears the greeting and, `read_only`, is locked, all within `timeout_s`.
 
     Raises NoProxyError (nobody is there), LostError (somebody is, and says nothing that could be
     understood) or Refused (busy).
     """
 
     def __init__(
-        self, path: Path, timeout_s: float, *, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        timeout_s: float,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
+        self.read_only = read_only
+        """It was asked to be locked. A proxy of an older version knows no lock."""
         self.settled = True
         """Nothing is owed on it: what was asked is answered."""
         self._clock = clock
@@ -46,6 +57,8 @@ class Dialogue:
         with ExitStack() as failed:
             failed.callback(self._sock.close)
             self.hello = self._greeting(deadline)
+            if read_only:
+                self._lock(deadline)
             failed.pop_all()
 
     def send(self, request: Request[Any], deadline: float) -> None:
@@ -154,6 +167,18 @@ class Dialogue:
             case None:
                 raise LostError(f"{show(self.path)}: there is a proxy, but it says nothing")
         raise LostError(f"{show(self.path)}: no udplb answers there")
+
+    def _lock(self, deadline: float) -> None:
+        self.send(Lock(), deadline)
+        match self.receive(deadline):
+            case Answered(id=0) | Failed(id=0, code="bad_request"):
+                self.settled = True
+            case Failed() as said:
+                raise refused_of(said)
+            case None:
+                raise LostError(f"{show(self.path)}: the proxy does not answer")
+            case _:
+                raise LostError(f"{show(self.path)}: the proxy says what nobody asked for")
 
     def _left(self, deadline: float) -> float:
         left = deadline - self._clock()

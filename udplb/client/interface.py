@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from udplb.engine.control.requests import Refused, Request, Subscribe
+from udplb.engine.control.requests import Lock, Refused, Request, Subscribe
 from udplb.engine.events import Event
 from udplb.engine.snapshot import Snapshot
 
@@ -90,7 +90,7 @@ class Client(ABC):
     """Asks a running proxy. For all threads, but never for the engine's own."""
 
     read_only: bool = False
-    """Requests that change something are refused here already."""
+    """Requests that change something are refused here already, and by the proxy, too."""
 
     @abstractmethod
     def ask(self, request: Request[Answer], timeout_s: float = ASK_S) -> Answer:
@@ -104,10 +104,16 @@ class Client(ABC):
     def close(self) -> None:
         """Let go of the proxy. Streams are closed on their own."""
 
+    def lock(self) -> None:
+        """Only look from now on, until the client is closed; the proxy sees to it, too."""
+        self.read_only = True
+
     def check(self, request: Request[Answer]) -> None:
         """Raise Refused if it cannot be asked: a change by a client that only looks, for one."""
         if isinstance(request, Subscribe):
             raise Refused("bad_request", "a subscription has many answers: it needs a stream")
+        if isinstance(request, Lock):
+            raise Refused("bad_request", "a lock is for the whole client: client.lock()")
         if self.read_only and request.changes:
             raise Refused("read_only", "this client only looks, and changes nothing")
 

@@ -13,6 +13,7 @@ from udplb.client.interface import ASK_S, Answer, Client, Item, Lost, LostError,
 from udplb.engine.control.errands import Desk, as_refused
 from udplb.engine.control.peers import Doorman, Peer
 from udplb.engine.control.requests import AnyRequest, Refused, Request, Subscribe
+from udplb.engine.control.session import Session
 from udplb.engine.control.subscriber import EVENTS_EVERY_S, Feed
 
 ENDED = "the proxy has ended"
@@ -37,16 +38,21 @@ class LocalClient(Client):
     """Asks the engine of this process."""
 
     def __init__(self, engine: CallableEngine, *, read_only: bool = False) -> None:
-        self.read_only = read_only
         self._engine = engine
-        self._who = Doorman().describe(Peer(os.geteuid(), os.getpid()))
+        self._session = Session(Doorman().describe(Peer(os.geteuid(), os.getpid())))
+        if read_only:
+            self.lock()
 
     def ask(self, request: Request[Answer], timeout_s: float = ASK_S) -> Answer:
         """The answer. Raises Refused or LostError."""
         self.check(request)
         asked: AnyRequest = request  # type: ignore[assignment]
-        answer = self._engine.desk.answer(asked, self._who)
-        return _result(self._engine, answer, timeout_s, cut_off=not request.changes)  # type: ignore[return-value]
+
+        async def answer() -> object:
+            self._session.admit(asked)
+            return await self._engine.desk.answer(asked, self._session.who)
+
+        return _result(self._engine, answer(), timeout_s, cut_off=not request.changes)  # type: ignore[return-value]
 
     def subscribe(self, request: Subscribe) -> Stream:
         """Snapshots and events from now on. Raises Refused or LostError."""
@@ -55,6 +61,11 @@ class LocalClient(Client):
             return self._engine.desk.feed(request)
 
         return LocalStream(self._engine, request, _result(self._engine, feed(), ASK_S))
+
+    def lock(self) -> None:
+        """Only look from now on; what has not begun in the engine by now is refused there."""
+        self._session.lock()
+        super().lock()
 
     def close(self) -> None:
         """Nothing is held."""

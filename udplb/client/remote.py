@@ -55,7 +55,7 @@ class SocketClient(Client):
         self._room = threading.BoundedSemaphore(DIALOGUES_MAX)
         self._changing = threading.Lock()
         self._quiet: list[tuple[Dialogue, float]] = []
-        """Connections that nobody uses, since when."""
+        """Connections that nobody uses, since when; locked ones once the client is."""
         self._closed = False
 
     def connect(self) -> Hello:
@@ -85,12 +85,26 @@ class SocketClient(Client):
 
     def subscribe(self, request: Subscribe) -> Stream:
         """Snapshots and events from now on, over reconnects. Raises as `ask` does."""
-        return SocketStream(self.path, request, connect_s=CONNECT_S, clock=self._clock)
+        return SocketStream(
+            self.path,
+            request,
+            connect_s=CONNECT_S,
+            read_only=lambda: self.read_only,
+            clock=self._clock,
+        )
+
+    def lock(self) -> None:
+        """Only look from now on; each new connection is locked before anything is asked on it."""
+        super().lock()
+        self._hang_up()
 
     def close(self) -> None:
         """Close what is not in use; what is, is closed when its answer has come."""
+        self._closed = True
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         with self._changing:
-            self._closed = True
             quiet, self._quiet = self._quiet, []
         for each, _ in quiet:
             each.close()
@@ -111,7 +125,7 @@ class SocketClient(Client):
 
     def _open(self, deadline: float) -> Dialogue:
         left = max(0.0, min(CONNECT_S, deadline - self._clock()))
-        dialogue = Dialogue(self.path, left, clock=self._clock)
+        dialogue = Dialogue(self.path, left, read_only=self.read_only, clock=self._clock)
         self.hello = dialogue.hello
         return dialogue
 
@@ -128,7 +142,8 @@ class SocketClient(Client):
 
     def _give_back(self, dialogue: Dialogue) -> None:
         with self._changing:
-            if not self._closed and dialogue.settled and dialogue.quiet():
+            fits = dialogue.read_only or not self.read_only
+            if fits and not self._closed and dialogue.settled and dialogue.quiet():
                 self._quiet.append((dialogue, self._clock()))
                 return
         dialogue.close()

@@ -36,7 +36,11 @@ _NUMBER = 1
 
 
 class SocketStream(Stream):
-    """Subscribes on a connection of its own. Raises as Dialogue does, but later never."""
+    """Subscribes on a connection of its own. Raises as Dialogue does, but later never.
+
+    A tap is of one flow of one engine: where that is gone after a reconnect, the stream goes on
+    without.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class SocketStream(Stream):
         *,
         connect_s: float,
         retry_s: float = RETRY_S,
+        read_only: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         chance: random.Random | None = None,
@@ -53,6 +58,7 @@ class SocketStream(Stream):
         self._request = msgspec.structs.replace(request, id=_NUMBER)
         self._connect_s = connect_s
         self._retry_s = retry_s
+        self._read_only = read_only
         self._pause_s = retry_s
         self._clock = clock
         self._wall_clock = wall_clock
@@ -62,6 +68,8 @@ class SocketStream(Stream):
         self._changing = threading.Lock()
         """Held while `_dialogue` becomes another, and while `close` interrupts it."""
         self._dialogue: Dialogue | None = None
+        self._engine: tuple[int, str] | None = None
+        """Whose subscription it is: process id, and what the engine calls itself."""
         self._lost_at = self._retry_at = clock()
         self._open(connect_s)
 
@@ -141,23 +149,42 @@ class SocketStream(Stream):
     def _open(self, timeout_s: float) -> None:
         """Connect and subscribe. Raises NoProxyError, LostError or Refused."""
         deadline = self._clock() + timeout_s
-        dialogue = Dialogue(self._path, timeout_s, clock=self._clock)
+        dialogue = Dialogue(self._path, timeout_s, read_only=self._read_only(), clock=self._clock)
         with ExitStack() as failed:
             failed.callback(dialogue.close)
-            dialogue.send(self._request, deadline)
-            match dialogue.receive(deadline):
-                case Answered():
-                    failed.pop_all()
-                case Failed() as said:
-                    raise refused_of(said)
-                case None:
-                    raise LostError("the proxy does not answer")
-                case _:
-                    raise LostError("the proxy says what nobody asked for")
+            engine = (dialogue.hello.pid, dialogue.hello.engine)
+            if self._engine not in (None, engine):
+                self._untap()  # there the same number is another flow
+            try:
+                self._subscribe(dialogue, deadline)
+            except Refused as refused:
+                if self._engine is None or refused.code != "not_found" or not self._untap():
+                    raise
+                self._subscribe(dialogue, deadline)
+            failed.pop_all()
+        self._engine = engine
         with self._changing:
             self._dialogue = dialogue
             if self._closed.is_set():
                 dialogue.interrupt()
+
+    def _subscribe(self, dialogue: Dialogue, deadline: float) -> None:
+        dialogue.send(self._request, deadline)
+        match dialogue.receive(deadline):
+            case Answered():
+                return
+            case Failed() as said:
+                raise refused_of(said)
+            case None:
+                raise LostError("the proxy does not answer")
+            case _:
+                raise LostError("the proxy says what nobody asked for")
+
+    def _untap(self) -> bool:
+        """Go on without the tap, whose flow is gone; False if there is none."""
+        tapped = self._request.tap is not None
+        self._request = msgspec.structs.replace(self._request, tap=None)
+        return tapped
 
 
 def _items(said: Said) -> list[Item]:

@@ -45,7 +45,7 @@ def digest_of(content: bytes) -> bytes:
 def load(path: str | Path) -> Loaded:
     """Read and check a file. Raises ConfigError with all of its problems."""
     content = _read(path)
-    return _parse(_decoded(path, content), str(path), digest_of(content))
+    return _parse(decoded(path, content), str(path), digest_of(content))
 
 
 def parse(text: str, filename: str) -> Loaded:
@@ -55,14 +55,13 @@ def parse(text: str, filename: str) -> Loaded:
 
 
 def _parse(text: str, filename: str, digest: bytes) -> Loaded:
-    document = _document(text, filename)
     report = Report()
-    root = read_document(document, report)
+    root = read_document(document(text, filename), report)
     check_relations(root, report)
     if report.findings:
-        raise ConfigError(_located(report, text, filename))
+        raise ConfigError(located(report, text, filename))
     give_advice(root, report)
-    return Loaded(build(root), _located(report, text, filename), digest)
+    return Loaded(build(root), located(report, text, filename), digest)
 
 
 def _read(path: str | Path) -> bytes:
@@ -83,7 +82,8 @@ def _read(path: str | Path) -> bytes:
     return content
 
 
-def _decoded(path: str | Path, content: bytes) -> str:
+def decoded(path: str | Path, content: bytes) -> str:
+    """The text of a file's bytes. Raises ConfigError where they are not UTF-8."""
     try:
         # Some editors put a byte order mark in front, which means nothing in UTF-8.
         return content.decode("utf-8-sig")
@@ -96,7 +96,8 @@ def _unusable(path: str | Path, found: str, allowed: str, line: int = 0) -> Conf
     return ConfigError((Problem(str(path), line, "", found, allowed),))
 
 
-def _document(text: str, filename: str) -> dict[str, Any]:
+def document(text: str, filename: str) -> dict[str, Any]:
+    """What a TOML text says. Raises ConfigError with the line where it is none."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -118,7 +119,7 @@ def _document(text: str, filename: str) -> dict[str, Any]:
         raise _unusable(filename, f"not valid TOML: {found}", "", line) from None
 
 
-def _located(report: Report, text: str, filename: str) -> tuple[Problem, ...]:
+def located(report: Report, text: str, filename: str) -> tuple[Problem, ...]:
     """The findings with their lines, in the file's order."""
     if not report.findings:
         return ()

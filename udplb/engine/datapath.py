@@ -46,6 +46,8 @@ EARLY_S = 0.001
 
 FlowWatcher = Callable[[Listener, Flow, CloseReason | None], None]
 """Told of every flow that was opened (None), and of every one that was closed, and why."""
+Record = Callable[[float, Flow, bool, Train], None]
+"""Told of a train on its way: when, of which flow, whether to the backend or to the client."""
 
 
 class Datapath:
@@ -66,12 +68,16 @@ class Datapath:
         self._runs_below = SEGMENT_ANY if segmentation else SEGMENT_NONE
         self._coalescing = coalescing
         self._upstreams: dict[int, Upstream] = {}
+        self._of_flows: dict[int, Upstream] = {}
+        """The same by the numbers of their flows."""
         self._closing: list[Upstream] = []
         self._unread: Sequence[tuple[int, int]] = ()
         self._unfinished: dict[Listener, None] = {}
         self._armed: dict[Listener, tuple[float, Handle]] = {}
         self._poller = new_poller()
         self.flow_watcher: FlowWatcher | None = None
+        self.record: Record | None = None
+        """Told of each train that goes to a backend or a client, once; None: nobody taps a flow."""
         self.kernel_drops_of_closed = 0
         """Datagrams that the kernel dropped before sockets that are closed by now."""
         loop.add_reader(self._poller.fileno(), self.upstreams_ready)
@@ -224,9 +230,13 @@ class Datapath:
         for command in commands:
             # The two of every train stand first: a match would cost as much as the rest.
             if isinstance(command, SendToBackend):
+                if self.record is not None:
+                    self.record(now, command.flow, True, command.train)
                 self._send_to_backend(now, listener, command.flow, command.train)
                 continue
             if isinstance(command, SendToClient):
+                if self.record is not None:
+                    self.record(now, command.flow, False, command.train)
                 upstream = self._upstreams[command.flow.upstream]
                 listener.send_to_client(now, upstream, command.train)
                 continue
@@ -365,12 +375,13 @@ class Datapath:
             self._release(now, upstream)
             raise OpenError(DropReason.NO_DESCRIPTOR) from None
         flow.upstream = upstream.fd
-        self._upstreams[upstream.fd] = upstream
+        self._upstreams[upstream.fd] = self._of_flows[flow.id] = upstream
         if strays:
             listener.manager.datagrams_dropped(now, flow.client_address, DropReason.STRAY, strays)
 
     def _close(self, now: float, listener: Listener, flow: Flow, reason: CloseReason) -> None:
         upstream = self._upstreams.pop(flow.upstream)
+        del self._of_flows[flow.id]
         self._closing.append(upstream)
         flow.upstream = NO_UPSTREAM
         while upstream.egress:
@@ -394,6 +405,11 @@ class Datapath:
             self._ports.release(family_of(upstream.backend), upstream.port)
             self._ports.give_back(upstream.backend, upstream.port, now)
 
+    def flow(self, number: int) -> tuple[Listener, Flow] | None:
+        """The live flow with this number, and its listener."""
+        upstream = self._of_flows.get(number)
+        return None if upstream is None else (upstream.listener, upstream.flow)
+
     def sockets_on(self, port: int) -> list[socket.socket]:
         """The upstream sockets that are bound to this local port."""
         return [each.sock for each in self._upstreams.values() if each.port == port]
@@ -402,6 +418,7 @@ class Datapath:
         """Give back the memory of tables that once were large and are empty now."""
         if not self._upstreams:
             self._upstreams.clear()
+            self._of_flows.clear()
         self._ports.shrink()
 
     def stop(self) -> None:
@@ -409,6 +426,7 @@ class Datapath:
         self._loop.remove_reader(self._poller.fileno())
         self._closing.extend(self._upstreams.values())
         self._upstreams.clear()
+        self._of_flows.clear()
         self._close_sockets(self._now())
         self._poller.close()
 

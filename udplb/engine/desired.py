@@ -89,6 +89,11 @@ class DesiredState:
         """What there is to tell of it now."""
         return self._told
 
+    @property
+    def digest(self) -> bytes:
+        """That of the file when it was last read and applied, or saved."""
+        return self._digest
+
     def end(self) -> None:
         """The process ends: nothing is changed any more."""
         self._ending = True

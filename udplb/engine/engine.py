@@ -31,6 +31,7 @@ from udplb.engine.listener import Listener
 from udplb.engine.pictures import Pictures
 from udplb.engine.rankings import Rankings
 from udplb.engine.snapshot import Snapshot
+from udplb.engine.tap import Taps
 from udplb.engine.watching import FileWatch
 
 DRAIN_CHECK_S = 0.02
@@ -187,8 +188,9 @@ class Engine:
         )
         pictures = Pictures(self._loop, self._clock, self.bus, self.forwarding, self._desired)
         self._rankings = Rankings(self._loop, self._clock, lambda: self.forwarding.all_listeners)
+        taps = Taps(self.forwarding.datapath, self._clock, self.bus.now)
         self.desk = Desk(
-            pictures, self.forwarding, self._desired, self._rankings, self.bus, self._clock
+            pictures, self.forwarding, self._desired, self._rankings, taps, self.bus, self._clock
         )
         try:
             if self.control_socket is not None:

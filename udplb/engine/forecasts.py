@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from udplb.core.backend import Backend
 from udplb.core.forecast import Forecast
 from udplb.engine.listener import Listener
-from udplb.engine.walk import Steps, Walk, steps_over
+from udplb.engine.walk import Steps, Walk, pause_after, steps_over
 
 GOOD_FOR_S = 2.0
 
@@ -26,9 +26,10 @@ class Forecasts:
         """Visit some flows; the seconds after which the next visit is welcome."""
         if self._walk is None:
             self._walk = Walk(_look(tuple(listeners), clock))
-        pause = self._walk.slice(clock)
+        began = clock()
+        rest = self._walk.slice(clock)
         if self._walk.found is None:
-            return pause
+            return max(rest, pause_after(clock() - began))
         self.latest, self._walk = self._walk.found, None
         return GOOD_FOR_S
 

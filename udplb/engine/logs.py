@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import queue
 import sys
+from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
+from typing import TextIO
 
 from udplb.config.wording import escape
 from udplb.core.settings import LogFormat, LogLevel
 
 QUEUE_LINES_MAX = 10_000
+HELD_WRITES_MAX = 1_000
+"""Writes that are kept while a console has the terminal: half of as many lines."""
 
 
 class _BoundedHandler(QueueHandler):
@@ -73,10 +78,40 @@ def change_log_level(level: LogLevel) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
-def start_logging(level: LogLevel, style: LogFormat) -> QueueListener:
-    """Log to standard error from now on; `stop` of what is returned writes what is left."""
+class HeldLines(io.TextIOBase):
+    """Standard error, while something else is drawn on the terminal: the newest lines are held."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._held: deque[str] | None = deque(maxlen=HELD_WRITES_MAX)
+
+    def write(self, text: str) -> int:
+        """Hold the text, or write it once all is released."""
+        if self._held is None:
+            return self._stream.write(text)
+        self._held.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """To the stream below."""
+        if self._held is None:
+            self._stream.flush()
+
+    def release(self) -> None:
+        """Write what was held, and from now on whatever comes."""
+        held, self._held = self._held, None
+        for text in held or ():
+            self._stream.write(text)
+        self._stream.flush()
+
+
+def start_logging(
+    level: LogLevel, style: LogFormat, to: TextIO | HeldLines | None = None
+) -> QueueListener:
+    """Log to standard error, or `to`, from now on; `stop` of what is returned writes what is
+    left."""
     lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
-    writer = logging.StreamHandler(sys.stderr)
+    writer = logging.StreamHandler(to or sys.stderr)
     writer.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [_BoundedHandler(lines)]

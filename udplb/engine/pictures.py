@@ -16,6 +16,8 @@ from udplb.engine.desired import DesiredState
 from udplb.engine.events import EventBus
 from udplb.engine.forwarding import Forwarding
 from udplb.engine.garbage import MemoryReturn
+from udplb.engine.lag import LagMeter
+from udplb.engine.process import picture_of_process
 from udplb.engine.snapshot import ClusterSnapshot, Snapshot, picture_of_listener, totals_of
 
 INTERVAL_S = 0.5
@@ -38,6 +40,7 @@ class Pictures:
         self._forwarding = forwarding
         self._desired = desired
         self._memory = MemoryReturn()
+        self._lag = LagMeter(loop, clock)
         self._began_at = clock()
         self._stopped = False
         self._looking = asyncio.Lock()
@@ -50,12 +53,14 @@ class Pictures:
         """Make the first one now, and others from now on."""
         self.state = "running"
         self._began_at = self._now()
+        self._lag.start()
         self.take()
         self._loop.call_later(INTERVAL_S, self._publish)
 
     def stop(self) -> None:
         """Make the last one now: none that is still being made replaces it."""
         self.take()
+        self._lag.stop()
         self._stopped = True
 
     def take(self) -> Snapshot:
@@ -123,4 +128,5 @@ class Pictures:
             listeners=listeners,
             clusters=tuple(clusters),
             window=None,
+            process=picture_of_process(self._lag),
         )

@@ -123,16 +123,16 @@ class Ranking:
         self._walk: Walk[FlowWindow] | None = None
 
     def slice(self, listeners: Sequence[Listener], clock: Callable[[], float]) -> float:
-        """Do one slice of work; the seconds after which the next one is welcome."""
+        """Do one slice of work; the seconds for which there is none after it."""
         if self._walk is None:
             began = clock()
             if self.window is not None and began - self.window.at < GOOD_FOR_S:
                 return self.window.at + GOOD_FOR_S - began
             self._walk = Walk(self._rank(tuple(listeners), clock))
-        pause = self._walk.slice(clock)
+        rest = self._walk.slice(clock)
         if self._walk.found is not None:
             self.window, self._walk = self._walk.found, None
-        return pause
+        return rest
 
     def close(self) -> None:
         """Nobody asks any more: a walk that is under way ends."""
@@ -146,8 +146,8 @@ class Ranking:
         best = _Best(self.query, offset + max(0, min(self.query.limit, WINDOW_MAX)))
         if self._rated:
             yield from self._samples.make_current(listeners, clock)
-        yield from self._look(listeners, clock, best)
-        if self._rated:
+        every = yield from self._look(listeners, clock, best)
+        if every:
             self._samples.taken(clock())
         ranked = yield from best.in_order()
         now = clock()
@@ -161,20 +161,23 @@ class Ranking:
 
     def _look(
         self, listeners: Sequence[Listener], clock: Callable[[], float], best: _Best
-    ) -> Steps[None]:
+    ) -> Steps[bool]:
+        """Offer what matches; whether every flow was sampled meanwhile."""
+        every = True
         for listener in listeners:
             name, manager = listener.name, listener.manager
             holds = self._filter.on(name, manager.cluster.name)
             if holds is False and not self._rated:
+                every = False
                 continue
             for places in steps_over(manager.slab):
                 now = clock()
                 flows = [flow for flow in places if flow is not None]
-                if self._rated:
-                    for flow in flows:  # of all flows, so that every one has its sample
-                        flow.sampled(now)
+                for flow in flows:  # of all, so that whoever asks for rates next has them at once
+                    flow.sampled(now)
                 if not isinstance(holds, bool):
                     flows = [flow for flow in flows if holds(flow, now)]
                 if holds is not False:
                     best.offer(flows, now, name)
                 yield 0.0
+        return every

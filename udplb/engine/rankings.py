@@ -1,7 +1,8 @@
 """Rankings for many askers: each has a query of its own, and all share one share of the time.
 
 Whoever asks the same shares one ranking; different ones take turns, slice by slice. Nothing runs
-while nobody asks. For the engine's thread alone.
+while nobody asks, and what is saved then is spent on the next answer. For the engine's thread
+alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from udplb.engine.listener import Listener
 from udplb.engine.ranking import GOOD_FOR_S, FlowQuery, Ranking
 from udplb.engine.samples import Samples
 from udplb.engine.snapshot import FlowWindow
-from udplb.engine.walk import pause_after
+from udplb.engine.walk import Allowance
 
 
 class _Asked:
@@ -78,6 +79,7 @@ class Rankings:
         self._asked: dict[FlowQuery, _Asked] = {}
         self._turns: deque[_Asked] = deque()
         self._samples = Samples()
+        self._allowance = Allowance()
         self._free_at = -inf
         """Until then the loop is left alone."""
         self._timer: TimerHandle | None = None
@@ -150,7 +152,7 @@ class Rankings:
             rest = asked.ranking.slice(self._listeners(), self._clock)
             ended = self._clock()
             asked.ready_at = ended + rest
-            self._free_at = ended + pause_after(ended - began)
+            self._free_at = ended + self._allowance.pause_after(ended - began, ended)
             if asked.ranking.window is not before:
                 self._answer(asked)
         self._set_timer()

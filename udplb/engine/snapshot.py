@@ -21,6 +21,10 @@ from udplb.core.forecast import Forecast
 from udplb.core.reasons import Explained
 from udplb.engine.listener import Listener
 
+TAP_DATAGRAMS_MAX = 64
+"""Of one tap: the ring that the engine keeps."""
+TAP_BYTES_MAX = 512
+"""Of one tapped datagram."""
 BACKENDS_PER_SLICE = 64
 """Of a picture: a third of a millisecond."""
 
@@ -100,6 +104,8 @@ class BackendSnapshot(Traffic, frozen=True, kw_only=True):
     """Of the replies owed in the last 10 s, where `responses` is set and there were enough."""
     first_reply_s: float | None
     """Mean time from a flow's admission to its first reply."""
+    first_replies: int = 0
+    """Flows that mean is of."""
     draining: bool
     drain: DrainSnapshot | None
     """None: it does not drain, or does so since the start."""
@@ -134,6 +140,9 @@ class FlowRow(Traffic, frozen=True, kw_only=True):
     idle_s: float
     first_reply_s: float | None
     """From admission to the first reply; None before it."""
+    ends_in_s: float | None = None
+    """To its next deadline, should nothing more come: idle, or older than `max_age`, or the time
+    for its last replies over."""
     rate: float
     """Datagrams a second, both ways: since the last look at it, or since its admission where
     nobody has looked for long. A ranking by rates looks twice."""
@@ -200,6 +209,48 @@ class ConfigurationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What the file says and only a restart can change: a sentence for each."""
 
 
+class ProcessSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What the proxy's process costs, and how punctual its loop is."""
+
+    cpu_s: float = 0.0
+    """Processor time of all its threads since the start."""
+    resident_bytes: int = 0
+    descriptors_max: int = 0
+    """The soft limit of open files."""
+    loop_lag_s: float = 0.0
+    """How much later than due the engine's loop got to a timer, at the worst in the last second."""
+    loop_lag_max_s: float = 0.0
+    """The same in the last minute."""
+
+
+class TappedDatagram(msgspec.Struct, frozen=True, kw_only=True):
+    """One datagram of a tapped flow."""
+
+    at: float
+    """When the proxy had it in hands, in seconds since the epoch."""
+    to_backend: bool
+    """From the client to the backend; else a reply."""
+    size: int
+    """Bytes of its payload."""
+    payload: bytes
+    """The first TAP_BYTES_MAX of them."""
+
+
+class TapSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The last datagrams of one flow, the oldest first."""
+
+    flow: int
+    live: bool
+    """The flow still exists; if not, this is what was seen before its end."""
+    client: str
+    local: str
+    """The address that the client sends to, and that replies leave from."""
+    backend: str
+    seen: int
+    """Datagrams since the tap began, those included that are no longer here."""
+    datagrams: tuple[TappedDatagram, ...]
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The whole engine at `at`, on its own clock."""
 
@@ -215,6 +266,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     listeners: tuple[ListenerSnapshot, ...]
     clusters: tuple[ClusterSnapshot, ...]
     window: FlowWindow | None
+    process: ProcessSnapshot = ProcessSnapshot()
+    tap: TapSnapshot | None = None
+    """For the subscriber that asked for one."""
 
 
 Reason = TypeVar("Reason", bound=Explained)
@@ -303,6 +357,7 @@ def _picture_of_backend(
         first_reply_s=(
             backend.first_reply_s / backend.first_replies if backend.first_replies else None
         ),
+        first_replies=backend.first_replies,
         draining=backend.draining,
         drain=None if backend.drain is None else _picture_of_drain(backend.drain, now, forecast),
         refusals=backend.refusals,
@@ -344,6 +399,7 @@ def picture_of_flow(flow: Flow, listener: str, now: float) -> FlowRow:
         age_s=now - flow.admitted_at,
         idle_s=now - max(flow.last_request_at, flow.last_reply_at),
         first_reply_s=None if first is None else first - flow.admitted_at,
+        ends_in_s=max(0.0, flow.due() - now),
         rate=flow.sampled(now),
         flows=1,
         admitted=1,

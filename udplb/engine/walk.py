@@ -20,6 +20,11 @@ SLICE_S = 0.001
 LOOP_SHARE = 0.05
 """Of the loop's time, at most so much goes into walks of one kind."""
 
+SAVED_MAX_S = 0.1
+"""Of that share so much may be saved while nobody walks: an answer then comes at once."""
+SAVED_SHARE = 0.25
+"""Of the loop's time, while savings are spent: datagrams come first then, too."""
+
 Found = TypeVar("Found")
 
 Steps = Generator[float, None, Found]
@@ -38,7 +43,7 @@ class Walk(Generic[Found]):
         """What the walk came to; None before its end."""
 
     def slice(self, clock: Callable[[], float]) -> float:
-        """Take some steps; the seconds after which the next slice is welcome."""
+        """Take some steps; the seconds for which the walk has nothing to do."""
         began = clock()
         rest = 0.0
         try:
@@ -50,7 +55,7 @@ class Walk(Generic[Found]):
                     break
         except StopIteration as end:
             self.found = end.value
-        return max(rest, pause_after(clock() - began))
+        return rest
 
     def close(self) -> None:
         """Nobody wants to know any more."""
@@ -63,6 +68,27 @@ def steps_over(slab: Slab) -> Iterator[Sequence[Flow | None]]:
     while start < len(slab.places):
         yield slab.places[start : start + STEP_FLOWS]
         start += STEP_FLOWS
+
+
+class Allowance:
+    """The time for walks of one kind: a share of the loop's, of which some can be saved."""
+
+    __slots__ = ("_at", "_saved")
+
+    def __init__(self) -> None:
+        self._saved = SAVED_MAX_S
+        self._at: float | None = None
+
+    def pause_after(self, took_s: float, now: float) -> float:
+        """How long to leave the loop alone after a slice that took so long, in seconds."""
+        took_s = max(took_s, SLICE_S / 4)
+        passed = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._saved = min(SAVED_MAX_S, self._saved + LOOP_SHARE * passed) - took_s
+        self._at = now
+        if self._saved >= took_s:  # enough for another one
+            return took_s / SAVED_SHARE - took_s
+        self._saved = max(0.0, self._saved)
+        return took_s / LOOP_SHARE - took_s
 
 
 def pause_after(took_s: float) -> float:

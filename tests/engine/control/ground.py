@@ -16,7 +16,16 @@ import uvloop
 
 from tests.harness import PATIENCE_S, until
 from udplb.engine.control.connection import Limits
-from udplb.engine.control.requests import AnyRequest, Done, Refused, SetWeight, Status, Subscribe
+from udplb.engine.control.requests import (
+    AnyRequest,
+    Done,
+    Lock,
+    Locked,
+    Refused,
+    SetWeight,
+    Status,
+    Subscribe,
+)
 from udplb.engine.control.server import Server
 from udplb.engine.events import DrainBegan, Event, EventBus, Subscription
 from udplb.engine.snapshot import ClusterSnapshot, Snapshot, Totals
@@ -84,11 +93,19 @@ class FakeDesk:
         }
         self.gate: asyncio.Event | None = None
         """Answers wait for it, if there is one."""
+        self.locks = 0
+        """How often a session was locked: of that `asked` says nothing."""
         self.cancelled = 0
         self.finished = 0
         self.subscribers_max = 1_000
+        self.subscribed: list[Subscribe] = []
+        self.flows: set[int] = set()
+        """That may be tapped."""
 
     async def answer(self, request: AnyRequest, who: str) -> object:
+        if isinstance(request, Lock):
+            self.locks += 1
+            return Locked()
         self.asked.append((request, who))
         if self.gate is not None:
             try:
@@ -105,6 +122,9 @@ class FakeDesk:
     def feed(self, request: Subscribe) -> FakeFeed:
         if len(self.feeds) >= self.subscribers_max:
             raise Refused("busy", "too many subscribers")
+        if request.tap is not None and request.tap not in self.flows:
+            raise Refused("not_found", f"no flow {request.tap}")
+        self.subscribed.append(request)
         self.feeds.append(FakeFeed(self, self.bus.subscribe(flows=request.flow_events)))
         return self.feeds[-1]
 
@@ -167,6 +187,17 @@ class Ground(LoopThread):
         self.server = server
         self.do(server.start)
         return server
+
+    def cut_off(self) -> None:
+        """Close all connections; the server goes on."""
+        server = self.server
+        assert server is not None
+
+        def close() -> None:
+            for each in list(server._connections):
+                each.close()
+
+        self.do(close)
 
     def stop(self) -> None:
         """Stop the server, if there is one."""

@@ -33,7 +33,9 @@ def errors(messages: list[dict[str, Any]]) -> list[str]:
 def test_the_greeting_and_an_answer(ground: Ground) -> None:
     ground.serve()
     client = ground.client()
-    assert client.hear() == {
+    hello = client.hear()
+    assert len(hello.pop("engine")) == 16
+    assert hello == {
         "type": "hello", "protocol": 1, "version": "1.2.3", "pid": os.getpid(), "read_only": False,
     }  # fmt: skip
     client.say({"request": "status", "id": 5})
@@ -98,6 +100,50 @@ def test_bytes_one_by_one_and_many_lines_at_once(ground: Ground) -> None:
     assert client.hear()["id"] == 1
     client.send(STATUS * 1_000)
     assert {client.hear()["id"] for _ in range(1_000)} == {1}
+
+
+# The lock
+
+
+def test_a_locked_connection_changes_nothing_any_more(ground: Ground) -> None:
+    """The proxy enforces it: here are raw lines, and no client of ours."""
+    ground.serve()
+    client, other = ground.greeted(), ground.greeted()
+    client.say({**WEIGHT, "id": 1})
+    assert client.hear()["type"] == "answer"
+    client.say({"request": "lock", "id": 2})
+    assert client.hear() == {"type": "answer", "id": 2, "answer": {}}
+    client.say({**WEIGHT, "id": 3}, {"request": "lock", "id": 4}, {**WEIGHT, "id": 5})
+    said = {each["id"]: each for each in (client.hear() for _ in range(3))}
+    assert said[4]["type"] == "answer"
+    for number in (3, 5):
+        assert said[number] == {
+            "type": "error", "id": number, "code": "read_only", "problems": [],
+            "message": "this connection is locked: it only looks, for good",
+        }  # fmt: skip
+    client.send(STATUS)
+    assert client.hear()["type"] == "answer"
+    other.say({**WEIGHT, "id": 6})
+    assert other.hear()["type"] == "answer", "each connection has a lock of its own"
+    changes = [request for request, _ in ground.desk.asked if request.changes]
+    assert [request.id for request in changes] == [1, 6]
+
+
+def test_a_lock_holds_for_what_comes_behind_it_in_one_packet(ground: Ground) -> None:
+    ground.serve()
+    client = ground.greeted()
+    client.say({"request": "lock", "id": 1}, {**WEIGHT, "id": 2})
+    assert {client.hear()["type"] for _ in range(2)} == {"answer", "error"}
+    assert not ground.desk.asked
+
+
+def test_a_locked_connection_may_subscribe(ground: Ground) -> None:
+    ground.serve()
+    client = ground.greeted()
+    client.say({"request": "lock"}, {"request": "subscribe", "id": 2}, {**WEIGHT, "id": 3})
+    said = [client.hear() for _ in range(4)]
+    assert [each.get("code") for each in said if each["type"] == "error"] == ["read_only"]
+    assert "snapshot" in {each["type"] for each in said}
 
 
 # Bad lines

@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from tests.engine.control.ground import RawClient
 from tests.harness import Events, Proxy, Servers, Udp, configuration, proxy, until
 from udplb.config.load import load
 from udplb.core.settings import FlowTerms
@@ -27,8 +28,10 @@ from udplb.engine.control.requests import (
     Diff,
     Drain,
     Explain,
+    File,
     Flows,
     Listeners,
+    Lock,
     Refused,
     Reload,
     RemoveBackend,
@@ -51,6 +54,7 @@ from udplb.engine.events import (
     OperatorActed,
 )
 from udplb.engine.ranking import FlowQuery
+from udplb.engine.snapshot import TapSnapshot
 
 FILE = """\
 [[listeners]]
@@ -102,7 +106,8 @@ def test_every_request_has_an_answer_of_its_type(tmp_path: Path) -> None:
         write(backend="weight = 2")
         requests: list[Request[Any]] = [
             Status(), Listeners(), Clusters(), Backends(), Backends(cluster="c"), Flows(),
-            Explain(listener="l0", client="192.0.2.1:5"), Diff(), Subscribe(),
+            Explain(listener="l0", client="192.0.2.1:5"), Diff(), File(),
+            Subscribe(), Lock(),
             Drain(cluster="c", backend="b0"), Undrain(cluster="c", backend="b0"),
             SetWeight(cluster="c", backend="b1", weight=3),
             AddBackend(cluster="c", address="127.0.0.1:9"),
@@ -332,6 +337,7 @@ def test_a_stream_of_snapshots_alone_costs_no_subscription() -> None:
         feed = feed_of(p, Subscribe(events=False))
         assert p.do(feed.events) == []
         assert p.do(feed.snapshot).window is None
+        assert p.do(feed.snapshot).tap is None
         assert not p.engine.bus._subscriptions
         p.do(feed.close)
 
@@ -362,7 +368,138 @@ def test_streams_are_bounded_and_a_bad_window_takes_none() -> None:
         assert not p.engine.bus._subscriptions
 
 
+# Taps
+
+
+def flow_of(p: Proxy) -> int:
+    """The number of the only flow."""
+    (row,) = p.ask(Flows()).rows
+    return row.id
+
+
+def tap_of(p: Proxy, feed: Feed) -> TapSnapshot:
+    tap = p.do(feed.snapshot).tap
+    assert tap is not None
+    return tap
+
+
+def test_a_tap_shows_both_directions_until_the_feed_is_closed() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        client = Udp()
+        client.ask(b"before", p.at)
+        number = flow_of(p)
+        feed = feed_of(p, Subscribe(tap=number))
+        assert tap_of(p, feed).datagrams == ()
+        assert client.ask(b"hello", p.at) == b"hello"
+        tap = tap_of(p, feed)
+        assert (tap.flow, tap.live, tap.seen) == (number, True, 2)
+        assert [(each.to_backend, each.payload) for each in tap.datagrams] == [
+            (True, b"hello"),
+            (False, b"hello"),
+        ]
+        assert p.snapshot.tap is None, "a tap is its owner's alone"
+        p.do(feed.close)
+        p.do(feed.close)
+        assert p.engine.forwarding.datapath.record is None
+        assert client.ask(b"after", p.at) == b"after"
+
+
+def test_a_tap_with_a_window() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        Udp().ask(b"x", p.at)
+        feed = feed_of(p, Subscribe(tap=flow_of(p), window=FlowQuery(limit=1)))
+        until(lambda: p.do(feed.snapshot).window is not None)
+        assert tap_of(p, feed).live
+        p.do(feed.close)
+
+
+def test_a_flow_that_is_not_there_cannot_be_tapped() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        Udp().ask(b"x", p.at)
+        with pytest.raises(Refused, match="no live flow 99 to tap") as caught:
+            feed_of(p, Subscribe(tap=99))
+        assert caught.value.code == "not_found"
+        assert not p.engine.bus._subscriptions
+        assert p.engine.forwarding.datapath.record is None
+
+
+def test_a_feed_that_is_refused_leaves_no_tap() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        Udp().ask(b"x", p.at)
+        feeds = [feed_of(p, Subscribe()) for _ in range(SUBSCRIBERS_MAX)]
+        with pytest.raises(Refused) as refused:
+            feed_of(p, Subscribe(tap=flow_of(p)))
+        assert refused.value.code == "busy"
+        assert p.engine.forwarding.datapath.record is None
+        for feed in feeds:
+            p.do(feed.close)
+
+
+# The file
+
+
+def test_the_file_as_it_is_on_disk(tmp_path: Path) -> None:
+    with of_a_file(tmp_path) as (p, write):
+        before = p.ask(File())
+        path = tmp_path / "udplb.toml"
+        assert (before.file, before.text) == (str(path), path.read_text())
+        assert (before.cut, before.in_force) == (False, True)
+        write(backend="weight = 2")
+        saved = p.ask(File())
+        assert "weight = 2" in saved.text
+        assert not saved.in_force, "nobody has read it"
+        p.ask(Reload())
+        assert p.ask(File()).in_force
+        write(backend="weight = 0.5")
+        with pytest.raises(Refused):
+            p.ask(Reload())
+        assert not p.ask(File()).in_force, "it was read, and not applied"
+        path.unlink()
+        with pytest.raises(Refused) as caught:
+            p.ask(File())
+        assert caught.value.code == "not_found"
+
+
+def test_a_proxy_without_a_file_has_none_to_show() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        with pytest.raises(Refused, match="configured by a program") as caught:
+            p.ask(File())
+        assert caught.value.code == "refused"
+
+
 # Through the socket
+
+
+def test_a_tap_through_the_socket_ends_with_its_subscription(tmp_path: Path) -> None:
+    at = tmp_path / "udplb.sock"
+    with Servers() as servers, proxy(configuration(*servers.names), control_socket=at) as p:
+        client = Udp()
+        client.ask(b"x", p.at)
+        datapath = p.engine.forwarding.datapath
+        with RawClient(at) as console:
+            assert console.hear()["type"] == "hello"
+            console.say({"request": "subscribe", "id": 1, "tap": 77, "events": False})
+            refusal = console.hear()
+            assert (refusal["type"], refusal["code"]) == ("error", "not_found")
+            request = {"request": "subscribe", "events": False, "interval_s": 0.1}
+            console.say({**request, "id": 2, "tap": flow_of(p)})
+            assert console.hear()["type"] == "answer"
+            client.ask(b"\xffhi", p.at)
+
+            def tapped() -> list[Any]:
+                said = console.hear()
+                return said["snapshot"]["tap"]["datagrams"] if said["type"] == "snapshot" else []
+
+            while not (datagrams := tapped()):
+                pass
+            assert [each["payload"] for each in datagrams] == ["/2hp"] * 2
+            console.say({**request, "id": 3, "tap": flow_of(p)})
+            assert datapath.record is not None, "another one replaces it"
+            console.say({**request, "id": 4})
+            until(lambda: p.do(lambda: datapath.record) is None)
+            console.say({**request, "id": 5, "tap": flow_of(p)})
+            until(lambda: p.do(lambda: datapath.record) is not None)
+        until(lambda: p.do(lambda: datapath.record) is None, "the connection is closed")
 
 
 def test_what_was_asked_for_is_done_though_the_asker_is_gone(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from udplb.engine.control.requests import (
     CloseFlows,
     Drain,
     Request,
+    Subscribe,
     answer_type,
 )
 
@@ -40,7 +41,7 @@ def test_the_table_has_every_request() -> None:
     assert {
         "status", "listeners", "clusters", "backends", "flows", "explain", "drain", "undrain",
         "set_weight", "add_backend", "remove_backend", "close_flows", "reload", "diff", "save",
-        "revert", "subscribe",
+        "revert", "subscribe", "file", "lock",
     } == set(tags)  # fmt: skip
 
 
@@ -105,3 +106,20 @@ def test_what_no_request_has_is_refused() -> None:
 
 def test_numbers_of_flows_are_kept_in_order() -> None:
     assert decoded(request="close_flows", flows=[3, 1, 2]) == CloseFlows(flows=(3, 1, 2))
+
+
+def test_an_older_proxy_is_told_nothing_of_what_was_not_asked_for() -> None:
+    """It refuses fields that it does not know."""
+    assert msgspec.json.decode(msgspec.json.encode(Subscribe())) == {"request": "subscribe"}
+    told = msgspec.json.decode(msgspec.json.encode(Subscribe(id=3, tap=7, interval_s=0.25)))
+    assert told == {"request": "subscribe", "id": 3, "tap": 7, "interval_s": 0.25}
+
+
+@pytest.mark.parametrize(("flow", "good"), [(0, False), (1, True), (-1, False), ("x", False)])
+def test_a_tap_is_the_number_of_a_flow(flow: object, good: bool) -> None:
+    line = msgspec.json.encode({"request": "subscribe", "tap": flow})
+    if good:
+        assert msgspec.json.decode(line, type=Subscribe) == Subscribe(tap=1)
+    else:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(line, type=Subscribe)

@@ -137,7 +137,8 @@ def test_a_snapshot_arrives_as_it_was_made(snapshot: Snapshot) -> None:
 
 def test_hello_and_errors_are_said_in_full() -> None:
     assert json.loads(write(Hello(version="1", pid=5))) == {
-        "type": "hello", "protocol": 1, "version": "1", "pid": 5, "read_only": False,
+        "type": "hello", "protocol": 1, "version": "1", "pid": 5, "engine": "",
+        "read_only": False,
     }  # fmt: skip
     assert json.loads(write(Failed(id=3, code="busy", message="m"))) == {
         "type": "error", "id": 3, "code": "busy", "message": "m", "problems": [],

@@ -16,6 +16,7 @@ from functools import partial
 from udplb.engine.control.errands import Desk, Errand, Errands, as_refused
 from udplb.engine.control.lines import Lines, LineTooLongError
 from udplb.engine.control.requests import AnyRequest, Refused, Subscribe, Subscribed
+from udplb.engine.control.session import Session
 from udplb.engine.control.subscriber import Subscriber
 from udplb.engine.control.wire import (
     LINE_BYTES_MAX,
@@ -75,8 +76,8 @@ class Connection:
     def __init__(
         self, sock: socket.socket, who: str, house: House, gone: Callable[[Connection], None]
     ) -> None:
-        self.who = who
         self.closed = False
+        self._session = Session(who)
         self._sock = sock
         self._house = house
         self._gone = gone
@@ -232,8 +233,10 @@ class Connection:
 
     def _ask(self, request: AnyRequest) -> None:
         tell = partial(self._tell, request.id)
+        session = self._session
         try:
-            errand = self._house.errands.start(request, self.who, tell, self._done)
+            session.admit(request)
+            errand = self._house.errands.start(request, session.who, tell, self._done)
         except Refused as refused:
             tell(refused)
         else:

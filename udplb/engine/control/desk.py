@@ -17,6 +17,7 @@ from udplb.config.overlay import Overlay
 from udplb.config.problems import ConfigError
 from udplb.core.reasons import CloseReason
 from udplb.engine.control.explaining import explain
+from udplb.engine.control.file_text import FileReader
 from udplb.engine.control.impact import Impact, matching
 from udplb.engine.control.requests import (
     AddBackend,
@@ -31,8 +32,12 @@ from udplb.engine.control.requests import (
     Done,
     Drain,
     Explain,
+    File,
+    FileText,
     Flows,
     Listeners,
+    Lock,
+    Locked,
     Refused,
     Reload,
     RemoveBackend,
@@ -55,6 +60,7 @@ from udplb.engine.ranking import FlowQuery
 from udplb.engine.rankings import Rankings, Watch
 from udplb.engine.reading import ReadingError
 from udplb.engine.snapshot import BackendSnapshot, Snapshot
+from udplb.engine.tap import Tap, Taps
 from udplb.engine.terms import Filter, Predicate
 
 LOOK_PAUSE_S = 0.005
@@ -80,19 +86,28 @@ class Feed:
     """One subscriber's stream of snapshots and events."""
 
     def __init__(
-        self, pictures: Pictures, subscription: Subscription | None, watch: Watch | None
+        self,
+        pictures: Pictures,
+        subscription: Subscription | None,
+        watch: Watch | None,
+        tap: Tap | None,
     ) -> None:
         self._pictures = pictures
         self._subscription = subscription
         self._watch = watch
+        self._tap = tap
 
     def snapshot(self) -> Snapshot:
-        """The latest, with this subscriber's window of flows."""
+        """The latest, with this subscriber's window of flows and the flow that he taps."""
         snapshot = self._pictures.latest
         assert snapshot is not None
-        if self._watch is None:
+        if self._watch is None and self._tap is None:
             return snapshot
-        return msgspec.structs.replace(snapshot, window=self._watch.window)
+        return msgspec.structs.replace(
+            snapshot,
+            window=None if self._watch is None else self._watch.window,
+            tap=None if self._tap is None else self._tap.picture(),
+        )
 
     def events(self) -> list[Event]:
         """Those that wait; a Missed stands in the place of those that are lost."""
@@ -104,6 +119,8 @@ class Feed:
             self._subscription.cancel()
         if self._watch is not None:
             self._watch.close()
+        if self._tap is not None:
+            self._tap.close()
 
 
 class Desk:
@@ -115,6 +132,7 @@ class Desk:
         forwarding: Forwarding,
         desired: DesiredState,
         rankings: Rankings,
+        taps: Taps,
         bus: EventBus,
         clock: Callable[[], float],
     ) -> None:
@@ -122,10 +140,13 @@ class Desk:
         self._forwarding = forwarding
         self._desired = desired
         self._rankings = rankings
+        self._taps = taps
         self._bus = bus
         self._now = clock
         self._describing = asyncio.Lock()
         self._explaining = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._reader = FileReader()
 
     async def answer(self, request: AnyRequest, who: str) -> object:
         """The answer, of the type that the table says. Raises Refused."""
@@ -141,10 +162,20 @@ class Desk:
                 return await self._in_turn(self._explaining, explanation)
             case Diff():
                 return await self._diff()
+            case File():
+                return await self._in_turn(self._reading, self._file())
             case Subscribe(interval_s=interval_s):
                 return Subscribed(interval_s=interval_s)  # whoever has a stream makes a feed
+            case Lock():
+                return Locked()  # its session has seen to it
             case _:
                 assert_never(request)
+
+    async def _file(self) -> FileText:
+        desired = self._desired
+        if desired.path is None:
+            raise Refused("refused", "this proxy has no file; it was configured by a program")
+        return await self._reader.read(desired.path, lambda: desired.digest)
 
     async def _in_turn(self, turn: asyncio.Lock, work: Coroutine[Any, Any, object]) -> object:
         """One at a time, with room for datagrams in between: many who ask at once would add up."""
@@ -171,14 +202,23 @@ class Desk:
     def feed(self, request: Subscribe) -> Feed:
         """The stream that was asked for. Raises Refused."""
         query = None if request.window is None else _checked(request.window)
+        tap = None if request.tap is None else self._tapped(request.tap)
         subscription = None
         if request.events or request.flow_events:
             try:
                 subscription = self._bus.subscribe(flows=request.flow_events)
             except RuntimeError as error:
+                if tap is not None:
+                    tap.close()
                 raise Refused("busy", str(error)) from None
         watch = None if query is None else self._rankings.watch(query)
-        return Feed(self._pictures, subscription, watch)
+        return Feed(self._pictures, subscription, watch, tap)
+
+    def _tapped(self, flow: int) -> Tap:
+        tap = self._taps.open(flow)
+        if tap is None:
+            raise Refused("not_found", f"there is no live flow {flow} to tap; see: udplb flows")
+        return tap
 
     # Changes
 

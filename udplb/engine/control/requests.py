@@ -26,6 +26,8 @@ PROTOCOL = 1
 """Raised whenever an old client would misread a new proxy, or the other way round."""
 CLOSES_MAX = 10_000
 """Flows that one request may name."""
+FILE_BYTES_MAX = 256 << 10
+"""Of the configuration file that one answer brings."""
 WITHOUT_MAX = 64
 """Backends that one explanation may leave out."""
 INTERVAL_MIN_S = 0.1
@@ -45,6 +47,7 @@ class Request(
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
+    omit_defaults=True,  # so that a proxy of an older version is not told of fields new to it
     tag_field="request",
     tag=lambda name: "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_"),
 ):
@@ -176,6 +179,22 @@ class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: float
 
 
+class FileText(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration file."""
+
+    file: str
+    text: str
+    """What is no UTF-8 in it is replaced."""
+    cut: bool
+    """The file goes on: only its first FILE_BYTES_MAX are here."""
+    in_force: bool
+    """It is the one that was last read and applied."""
+
+
+class Locked(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection is locked."""
+
+
 # Requests that look
 
 
@@ -225,8 +244,18 @@ class Subscribe(Request[Subscribed], frozen=True, kw_only=True):
     """Events of single flows, too: many."""
     window: FlowQuery | None = None
     """Snapshots carry this window of the flows."""
+    tap: FlowId | None = None
+    """Snapshots carry the last datagrams of this flow; nothing is kept once nobody asks."""
     interval_s: Annotated[float, Meta(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)] = 0.5
     """Between two snapshots."""
+
+
+class File(Request[FileText], frozen=True, kw_only=True):
+    """The configuration file as it is on disk."""
+
+
+class Lock(Request[Locked], frozen=True, kw_only=True):
+    """This connection changes nothing from now on: the proxy refuses whatever would."""
 
 
 # Requests that change
@@ -298,7 +327,7 @@ class Revert(Change[Done], frozen=True, kw_only=True):
 
 
 AnyRequest = Union[  # noqa: UP007 - get_args of it is the table
-    Status, Listeners, Clusters, Backends, Flows, Explain, Diff, Subscribe,
+    Status, Listeners, Clusters, Backends, Flows, Explain, Diff, File, Subscribe, Lock,
     Drain, Undrain, SetWeight, AddBackend, RemoveBackend, CloseFlows, Reload, Save, Revert,
 ]  # fmt: skip
 

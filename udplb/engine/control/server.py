@@ -11,6 +11,7 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 from udplb.engine.control.connection import Connection, House, Limits
 from udplb.engine.control.door import Door
@@ -50,7 +51,7 @@ class Server:
         self.turned_away = 0
         """Connections beyond the most that there may be."""
         self._house = House(loop, desk, errands, Press(), limits)
-        self._hello = write(Hello(version=version, pid=os.getpid()))
+        self._hello = write(Hello(version=version, pid=os.getpid(), engine=token_hex(8)))
         self._doorman = doorman or Doorman()
         self._door: Door | None = None
         self._connections: dict[Connection, None] = {}

@@ -43,6 +43,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="he
     protocol: int = PROTOCOL
     version: str
     pid: int
+    engine: str = ""
+    """A name made anew at each start: process ids come again, in a container every time."""
     read_only: bool = False
     """Requests that change something are refused."""
 

@@ -36,7 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     ) -> Ran:
         client = FakeClient(*answers, script=script)
 
-        def connect(socket: Path | None) -> FakeClient:
+        def connect(socket: Path | None, *, read_only: bool = False) -> FakeClient:
             client.socket = socket
             return client
 

@@ -54,7 +54,7 @@ def test_nobody_is_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
     run("status", NoProxyError("x"))
 
-    def connect(socket: object) -> object:
+    def connect(socket: object, *, read_only: bool) -> object:
         raise NoProxyError("no proxy answers")
 
     monkeypatch.setattr(udplb.client, "connect", connect)

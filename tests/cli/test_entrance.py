@@ -15,8 +15,8 @@ from udplb.cli import app, main
 
 COMMANDS = (
     "run", "demo", "check", "init", "status", "listeners", "backends", "flows", "events",
-    "explain", "diff", "drain", "undrain", "weight", "add", "remove", "close", "reload", "save",
-    "revert", "completion",
+    "explain", "diff", "tap", "drain", "undrain", "weight", "add", "remove", "close", "reload",
+    "save", "revert", "completion",
 )  # fmt: skip
 
 

@@ -11,19 +11,19 @@ from udplb.cli.endings import BAD_USAGE, FAILED, NO_PROXY, Complaint
 from udplb.engine.control.requests import Refused
 
 if TYPE_CHECKING:
-    from udplb.client import Client
+    from udplb.client import SocketClient
 
 _BAD_USAGE_CODES = ("bad_request", "invalid")
 """Refusals of what was typed or of the file, rather than of the deed."""
 
 
 @contextmanager
-def proxy(socket: Path | None) -> Iterator[Client]:
+def proxy(socket: Path | None, *, read_only: bool = False) -> Iterator[SocketClient]:
     """A connection for one command. Whatever goes wrong becomes a Complaint."""
     from udplb.client import LostError, NoProxyError, VersionError, connect  # noqa: PLC0415
 
     try:
-        client = connect(socket)
+        client = connect(socket, read_only=read_only)
         try:
             yield client
         finally:

@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/udplb demo
 
 test: $(VENV)/developing
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: lint test
 

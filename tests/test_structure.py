@@ -24,6 +24,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "udplb.config": ("udplb.config", "udplb.core"),
     "udplb.engine": ("udplb.engine", "udplb.config", "udplb.core"),
     "udplb.show": ("udplb.show", "udplb.engine", "udplb.config", "udplb.core"),
+    "udplb.client": ("udplb.client", "udplb.engine", "udplb.config", "udplb.core"),
+    "udplb.tui": (
+        "udplb.tui", "udplb.show", "udplb.client", "udplb.engine.control.requests",
+        "udplb.engine.control.spelling", "udplb.engine.events", "udplb.engine.filtering",
+        "udplb.engine.ranking", "udplb.engine.snapshot", "udplb.config", "udplb.core.settings",
+    ),
 }
 """What the modules of a room may import of the project. Whoever is not named stands above."""
 
@@ -52,15 +58,26 @@ CORE_MAY_NOT_CALL = frozenset(
 )
 """Built-in, and yet I/O, or different from one process to the next."""
 
-MIRRORED = ("core", "config", "engine", "client", "cli", "show")
+MIRRORED = ("core", "config", "engine", "client", "cli", "show", "demo", "tui")
 """Rooms whose tests mirror them."""
 UNMIRRORED: dict[str, str] = {
     "udplb.cli.running": "tests/test_cli.py runs these commands as processes",
+    "udplb.demo.console": "tests/e2e/test_console.py runs it on a terminal",
+    "udplb.tui.attach": "tests/e2e/test_console.py runs it on a terminal",
+    "udplb.tui.driver": "tests/e2e/test_console.py takes its terminal away",
+    "udplb.tui.terminal": "tests/e2e/test_console.py runs it on a terminal",
+    "udplb.tui.dialogs.consequences": "tests/tui/test_acting.py reads them in its questions",
+    "udplb.tui.dialogs.on_backends": "tests/tui/test_acting.py asks all its questions",
+    "udplb.tui.dialogs.on_configuration": "tests/tui/test_acting.py asks all its questions",
+    "udplb.tui.dialogs.on_flows": "tests/tui/test_acting.py asks all its questions",
+    "udplb.tui.panes.pane": "what all panes have in common: the tests of each",
+    "udplb.tui.dialogs.plan": "tests/tui/test_acting.py carries plans out",
 }
 """Modules without a test file of their own, and why."""
 
 BROAD_EXCEPTS_ALLOWED = {
     "udplb/engine/engine.py": "the engine thread's supervisor: it ends the engine, and says so",
+    "udplb/tui/terminal.py": "the console's: it ends the console alone, and says so",
 }
 """Files that may catch everything, and why (STYLE.md: the one task supervisor)."""
 

@@ -1,4 +1,4 @@
-"""`udplb run --headless`: the process around an engine; signals, log, and what it says at start."""
+"""The process around an engine: signals, log, and what it says at start; `udplb run --headless`."""
 
 from __future__ import annotations
 
@@ -34,30 +34,63 @@ def run_headless(loaded: Loaded, filename: str) -> int:
     settings = loaded.configuration.engine
     log = start_logging(settings.log_level, settings.log_format)
     try:
-        for warning in loaded.warnings:
-            _log.warning("%s", warning)
-        engine = Engine(
-            loaded.configuration,
-            file=Path(filename).absolute(),
-            digest=loaded.digest,
-            control_socket=_control_socket(settings),
-        )
-        signals = _collect_signals()
-        spare_the_datapath()
-        snapshot = engine.start()
-        _tell(start_lines(engine, snapshot, filename))
-        losses = Losses()
-        draining = False
-        while not engine.wait(SIGNAL_SEEN_WITHIN_S):
-            while signals:
-                number = signals.popleft()
-                _obey(engine, number, again=draining)
-                draining = draining or number != signal.SIGHUP
-            for line in losses.lines(engine.snapshot or snapshot):
-                _log.warning("%s", line)
-        return _end(engine)
+        process = Process(loaded, Path(filename))
+        snapshot = process.start()
+        _tell(start_lines(process.engine, snapshot, filename))
+        process.forward()
+        return process.end()
     finally:
         log.stop()
+
+
+class Process:
+    """An engine, and the signals that the process gets."""
+
+    def __init__(self, loaded: Loaded, file: Path, control_socket: Path | None = None) -> None:
+        """Raises StartError. `control_socket` None: where the configuration says."""
+        for warning in loaded.warnings:
+            _log.warning("%s", warning)
+        settings = loaded.configuration.engine
+        self.engine = Engine(
+            loaded.configuration,
+            file=file.absolute(),
+            digest=loaded.digest,
+            control_socket=control_socket or _control_socket(settings),
+        )
+        self._signals: deque[int] = deque()
+        self._losses = Losses()
+        self._draining = False
+
+    def start(self) -> Snapshot:
+        """Forward from now on; the first picture. Raises StartError."""
+        self._signals = _collect_signals()
+        spare_the_datapath()
+        return self.engine.start()
+
+    def obey(self) -> None:
+        """Do what signals said since the last look, and log what was lost."""
+        while self._signals:
+            number = self._signals.popleft()
+            _obey(self.engine, number, again=self._draining)
+            self._draining = self._draining or number != signal.SIGHUP
+        if self.engine.snapshot is not None:
+            for line in self._losses.lines(self.engine.snapshot):
+                _log.warning("%s", line)
+
+    def drain(self) -> None:
+        """Nobody wants it any more."""
+        _log.info("draining; SIGTERM ends at once")
+        self._draining = True
+        self.engine.drain()
+
+    def forward(self) -> None:
+        """Until it has ended."""
+        while not self.engine.wait(SIGNAL_SEEN_WITHIN_S):
+            self.obey()
+
+    def end(self) -> int:
+        """Say how it ended; the exit code."""
+        return _end(self.engine)
 
 
 def _collect_signals() -> deque[int]:

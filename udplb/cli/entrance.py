@@ -25,12 +25,13 @@ app = App(
 )
 
 _ROOMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("Run", "running", ("run", "demo", "check", "init")),
+    ("Run", "running", ("run", "console", "demo", "check", "init")),
     (
         "Look at a running proxy",
         "looking",
         ("status", "listeners", "backends", "flows", "events", "explain", "diff"),
     ),
+    ("Look at a running proxy", "tapping", ("tap",)),
     (
         "Change backends and flows",
         "acting",
@@ -41,11 +42,12 @@ _ROOMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """Groups of commands, and the modules of this room that hold them."""
 
+_groups: dict[str, Group] = {}
 for _at, (_title, _module, _commands) in enumerate(_ROOMS):
-    _group = Group(_title, sort_key=_at)
+    _group = _groups.setdefault(_title, Group(_title, sort_key=_at))
     for _place, _command in enumerate(_commands):
         _path = f"udplb.cli.{_module}:{_command}"
-        app.command(_path, name=_command, group=_group, sort_key=_place)
+        app.command(_path, name=_command, group=_group, sort_key=(_at, _place))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from udplb.cli.endings import BAD_USAGE, DONE, FAILED, complain
 from udplb.config.problems import ConfigError
+
+if TYPE_CHECKING:
+    from udplb.tui.terminal import Choices
 
 PLACES = (Path("udplb.toml"), Path("/etc/udplb/udplb.toml"))
 """Where the configuration is looked for when no FILE is given."""
@@ -18,7 +21,13 @@ PLACES = (Path("udplb.toml"), Path("/etc/udplb/udplb.toml"))
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
-def run(config: ConfigFile = None, *, headless: bool = False) -> int:
+def run(
+    config: ConfigFile = None,
+    *,
+    headless: bool = False,
+    read_only: bool = False,
+    theme: str | None = None,
+) -> int:
     """Forward datagrams as FILE says, until a signal ends it.
 
     SIGTERM or Ctrl-C drains: no new flows, those that exist finish, at most `drain_timeout`. A
@@ -29,13 +38,81 @@ def run(config: ConfigFile = None, *, headless: bool = False) -> int:
     config
         The configuration; default ./udplb.toml, then /etc/udplb/udplb.toml.
     headless
-        Without the console: for production. (This version has no console yet.)
+        Without the console: for production.
+    read_only
+        The console changes nothing.
+    theme
+        The console's: a name, or a theme's file.
     """
+    if headless:
+        if read_only or theme is not None:
+            return complain(
+                "--read-only and --theme are for the console, not --headless", BAD_USAGE
+            )
+        return _run_headless(_configuration_file(config))
+    return _run_with_console(_configuration_file(config), read_only=read_only, theme=theme)
+
+
+def console(
+    config: ConfigFile = None,
+    *,
+    connect: Annotated[Path | None, Parameter(name=["--connect", "--socket"])] = None,
+    read_only: bool = False,
+    theme: str | None = None,
+) -> int:
+    """The interactive terminal: on the proxy that runs already, or with one inside.
+
+    Without arguments it attaches to the proxy whose socket is there. With FILE it runs a proxy of
+    its own, which ends with it.
+
+    For example:
+
+        udplb console
+        udplb console --connect /run/udplb/udplb.sock --read-only
+        udplb console -c udplb.toml
+
+    Parameters
+    ----------
+    config
+        Run a proxy with this configuration.
+    connect
+        Attach to the proxy at this socket; default: UDPLB_SOCKET, then where `run` puts it.
+    read_only
+        Change nothing; the proxy itself refuses it.
+    theme
+        A name, or a theme's file.
+    """
+    if config is not None and connect is not None:
+        return complain("-c runs a proxy, --connect attaches to one: not both", BAD_USAGE)
+    if config is not None:
+        return _run_with_console(config, read_only=read_only, theme=theme)
+    choices = _choices(theme, read_only=read_only)
+    if isinstance(choices, int):
+        return choices
+    from udplb.cli.asking import proxy  # noqa: PLC0415
+    from udplb.tui.attach import attach  # noqa: PLC0415
+
+    with proxy(connect, read_only=read_only) as client:
+        return attach(client, choices)
+
+
+def _choices(theme: str | None, *, read_only: bool) -> Choices | int:
+    """What was said about the console; the exit code where there can be none."""
+    from udplb.tui.terminal import choose, why_not  # noqa: PLC0415
+    from udplb.tui.themes.loading import ThemeError  # noqa: PLC0415
+
+    if (reason := why_not()) is not None:
+        return complain(reason, BAD_USAGE)
+    try:
+        return choose(theme, read_only=read_only)
+    except ThemeError as error:
+        print(error, file=sys.stderr)
+        return BAD_USAGE
+
+
+def _run_headless(path: Path) -> int:
     from udplb.config.load import load  # noqa: PLC0415
 
-    if not headless:
-        return complain("this version has no console yet: udplb run --headless", BAD_USAGE)
-    path = _configuration_file(config)
     try:
         loaded = load(path)
     except ConfigError as error:
@@ -49,25 +126,65 @@ def run(config: ConfigFile = None, *, headless: bool = False) -> int:
         return complain(str(error), FAILED)
 
 
-def demo(*, headless: bool = False, duration: float | None = None) -> int:
-    """Three echo backends, synthetic clients and a proxy between them, in one command.
+def _run_with_console(path: Path, *, read_only: bool, theme: str | None) -> int:
+    from udplb.config.load import load  # noqa: PLC0415
 
-    Prints a line a second. The exit code is 0 only if every client got every reply.
+    choices = _choices(theme, read_only=read_only)
+    if isinstance(choices, int):
+        return choices
+    try:
+        loaded = load(path)
+    except ConfigError as error:
+        return _refuse(error)
+    from udplb.embed import run_with_console  # noqa: PLC0415
+    from udplb.engine.binding import StartError  # noqa: PLC0415
+
+    try:
+        return run_with_console(loaded, path, choices)
+    except StartError as error:
+        return complain(str(error), FAILED)
+
+
+def demo(
+    *,
+    headless: bool = False,
+    acts: Annotated[bool, Parameter(negative="")] = False,
+    duration: float | None = None,
+    theme: str | None = None,
+) -> int:
+    """DNS and game servers, clients of both and a proxy between them, in one command.
+
+    On a terminal with the console, and with acts: backends slow down, die and return, one is
+    drained, and clients misbehave; a round of it lasts a minute. Elsewhere, or headless, it prints
+    a line a second. The exit code is 0 only if every client got every reply, once; with acts, where
+    replies must be missing, if nobody got a reply that was not his own.
 
     Parameters
     ----------
     headless
-        Without the console. (This version has no console yet: it always is.)
+        Without the console.
+    acts
+        The acts, headless too.
     duration
-        Seconds to run; default: until Ctrl-C on a terminal, else 5.
+        Seconds to run; default: until it is left or Ctrl-C on a terminal, else 5.
+    theme
+        The console's: a name, or a theme's file.
     """
     from udplb.demo import run_demo  # noqa: PLC0415
+    from udplb.tui.terminal import why_not  # noqa: PLC0415
 
     if duration is not None and not 0 < duration <= 86_400:
         return complain("--duration is a number of seconds from 0 to 86400", BAD_USAGE)
+    if not headless and why_not() is None:
+        choices = _choices(theme, read_only=False)
+        if isinstance(choices, int):
+            return choices
+        from udplb.demo.console import run_console_demo  # noqa: PLC0415
+
+        return run_console_demo(duration, choices)
     if duration is None and not sys.stdout.isatty():
         duration = 5.0
-    return run_demo(duration)
+    return run_demo(duration, acts=acts)
 
 
 def check(config: ConfigFile = None) -> int:

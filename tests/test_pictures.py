@@ -1,0 +1,20 @@
+"""The pictures of the console in docs/ are those that it draws now."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.pictures import FOLDER, drawn, names
+
+
+@pytest.mark.parametrize("name", names())
+def test_it_is_fresh(name: str) -> None:
+    file = FOLDER / name
+    assert file.exists(), "python -m tools.pictures draws it"
+    # Not compared by pytest: its account of two long texts takes longer than all the rest.
+    fresh = file.read_text(encoding="utf-8") == drawn(name)
+    assert fresh, "stale; python -m tools.pictures draws it anew, look at it before you commit"
+
+
+def test_there_are_no_others() -> None:
+    assert sorted(file.name for file in FOLDER.glob("*.svg")) == sorted(names())

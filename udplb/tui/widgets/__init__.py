@@ -1,0 +1,1 @@
+"""Widgets of the console that draw their own lines."""

@@ -26,9 +26,17 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "udplb.show": ("udplb.show", "udplb.engine", "udplb.config", "udplb.core"),
     "udplb.client": ("udplb.client", "udplb.engine", "udplb.config", "udplb.core"),
     "udplb.tui": (
-        "udplb.tui", "udplb.show", "udplb.client", "udplb.engine.control.requests",
-        "udplb.engine.control.spelling", "udplb.engine.events", "udplb.engine.filtering",
-        "udplb.engine.ranking", "udplb.engine.snapshot", "udplb.config", "udplb.core.settings",
+        "udplb.tui",
+        "udplb.show",
+        "udplb.client",
+        "udplb.engine.control.requests",
+        "udplb.engine.control.spelling",
+        "udplb.engine.events",
+        "udplb.engine.filtering",
+        "udplb.engine.ranking",
+        "udplb.engine.snapshot",
+        "udplb.config",
+        "udplb.core.settings",
     ),
 }
 """What the modules of a room may import of the project. Whoever is not named stands above."""

@@ -6,11 +6,21 @@ each room is a group. The end-to-end tests take the longest, and come first.
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def usual_garbage() -> Iterator[None]:
+    """A proxy in this process sets the collector for itself; the next test is not concerned."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
 
 
 def room_of(item: pytest.Item) -> str:

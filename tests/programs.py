@@ -18,7 +18,10 @@ LOAD = REPOSITORY / "bench" / "load"
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port below the ephemeral range, where no other test's socket appears by chance."""
-    for port in range(20_000 + os.getpid() % 8_000, 32_000):
+    # Workers of pytest-xdist look at the same time: each in a range of its own.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+    begin = 20_000 + 6_000 * worker
+    for port in range(begin + os.getpid() % 4_000, begin + 6_000):
         try:
             with Udp(host, port):
                 return port

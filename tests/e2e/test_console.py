@@ -196,7 +196,6 @@ def test_a_terminal_that_is_gone_leaves_the_proxy_forwarding(file: Path) -> None
                 another.until("ended with 0")
         finally:
             os.kill(pid, signal.SIGTERM)
-            os.kill(pid, signal.SIGTERM)
         until(lambda: not _runs(pid), "it ends", 30)
 
 

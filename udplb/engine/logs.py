@@ -88,21 +88,25 @@ class HeldLines(io.TextIOBase):
     def write(self, text: str) -> int:
         """Hold the text, or write it once all is released."""
         if self._held is None:
-            return self._stream.write(text)
-        self._held.append(text)
+            with suppress(OSError):  # a terminal that is gone
+                self._stream.write(text)
+        else:
+            self._held.append(text)
         return len(text)
 
     def flush(self) -> None:
         """To the stream below."""
         if self._held is None:
-            self._stream.flush()
+            with suppress(OSError):
+                self._stream.flush()
 
     def release(self) -> None:
         """Write what was held, and from now on whatever comes."""
         held, self._held = self._held, None
-        for text in held or ():
-            self._stream.write(text)
-        self._stream.flush()
+        with suppress(OSError):
+            for text in tuple(held or ()):
+                self._stream.write(text)
+            self._stream.flush()
 
 
 def start_logging(

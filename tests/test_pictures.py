@@ -6,7 +6,7 @@ import pytest
 
 from tools.pictures import FOLDER, drawn, names
 
-TRIES = 4
+TRIES = 2
 
 
 @pytest.mark.parametrize("name", names())

@@ -294,18 +294,20 @@ async def play(app: Console, pilot: Pilot[None], client: FakeClient) -> None:
     app.wall_clock = lambda: now[0]
     await until(pilot, lambda: app.model.snapshot is not None)
     await until(pilot, lambda: any(each.request.events for each in client.streams))
+    await settle(pilot, client)  # a subscription made later would bring an older picture
+    last = client.snapshot
     if client.rows:
         for step in range(1, 61):
             now[0] = NOW - 60.0 + step
             moved = msgspec.structs.replace(
                 busy(step=2 * step + 6 * sin(step / 5) + 0.3 * (step % 3)), at=1_000.0 + step
             )
-            client.snapshot = msgspec.structs.replace(
-                moved, configuration=client.snapshot.configuration
-            )
-            app.model.took([client.snapshot], now[0])
+            last = msgspec.structs.replace(moved, configuration=last.configuration)
+            app.model.took([last], now[0])
         client.tell(*happenings())
         await until(pilot, lambda: len(app.model.events) == len(happenings()))
     now[0] = NOW
-    client.show(client.snapshot)
+    client.show(last)
+    await settle(pilot, client)
+    app.draw()  # a dialog that is opened now leaves what is behind it as it is
     await settle(pilot, client)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,19 @@ from tests.harness import REPOSITORY, Udp, need, until
 LOAD = REPOSITORY / "bench" / "load"
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port below the ephemeral range, where no other test's socket appears by chance."""
+_PORTS = cycle(range(6_000))
+
+
+def free_port(host: str = "0.0.0.0") -> int:
+    """A port below the ephemeral range, where no other test's socket appears by chance.
+
+    Each call gives another one: the last may not be bound yet.
+    """
     # Workers of pytest-xdist look at the same time: each in a range of its own.
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
     begin = 20_000 + 6_000 * worker
-    for port in range(begin + os.getpid() % 4_000, begin + 6_000):
+    for step in islice(_PORTS, 6_000):
+        port = begin + (os.getpid() + step) % 6_000
         try:
             with Udp(host, port):
                 return port

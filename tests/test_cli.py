@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import REPOSITORY, Servers, Udp, need_linux, until
+from tests.programs import free_port
 from udplb import __version__
 from udplb.cli import main
 
@@ -32,11 +33,6 @@ balance = "round_robin"
 [[clusters.c.backends]]
 address = "127.0.0.1:{backend}"
 """
-
-
-def free_port() -> int:
-    with Udp() as sock:
-        return sock.name[1]
 
 
 def config(

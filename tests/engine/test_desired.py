@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Events, Proxy, Servers, Udp, configuration, proxy, until
+from tests.programs import free_port
 from udplb.config.load import load
 from udplb.engine import desired, reading
 from udplb.engine.binding import StartError
@@ -77,7 +78,7 @@ class Written:
     def __init__(self, path: Path, servers: Servers) -> None:
         self.path = path
         self.values: dict[str, Any] = {
-            "engine": "", "port": Udp().name[1], "weight": 1, "more": "", "front": "60s",
+            "engine": "", "port": free_port(), "weight": 1, "more": "", "front": "60s",
             "a": servers.names[0][1], "b": servers.names[1][1],
         }  # fmt: skip
 
@@ -418,7 +419,7 @@ def test_an_added_backend_that_a_new_listener_takes_for_itself_is_dropped(
     """Only this machine knows that the address is its own; `alone`: the others were removed."""
     p, written = unwatched
     p.do(lambda: p.engine.forwarding.own.hosts_changed({IPv4Address("203.0.113.5")}))
-    port = Udp("0.0.0.0").name[1]
+    port = free_port()
     p.ask(AddBackend(cluster="c", address=f"203.0.113.5:{port}"))
     p.ask(SetWeight(cluster="c", backend="a", weight=5))
     for name in ("a", "b") if alone else ():

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Events, Proxy, Servers, Udp, configuration, need_linux, proxy, until
+from tests.programs import free_port
 from tests.traffic import Traffic
 from udplb.config.changes import Change
 from udplb.core.address import Address, normal_ip
@@ -95,10 +96,6 @@ def without(settings: Configuration, number: int) -> Configuration:
     backends = list(settings.clusters[0].backends)
     del backends[number]
     return with_cluster(settings, backends=tuple(backends))
-
-
-def free_port(host: str = "0.0.0.0") -> int:
-    return Udp(host).name[1]
 
 
 def is_free(port: int) -> bool:

@@ -15,6 +15,7 @@ import uvloop
 
 from tests.engine.probes.ground import TCP, UDP, Cluster, Ground, descriptors
 from tests.harness import Servers, Udp, need_linux, until
+from tests.programs import free_port
 from udplb.core.backend import Backend
 from udplb.core.proxy_protocol import LOCAL
 from udplb.core.settings import HealthSettings, ProxyProtocol
@@ -26,8 +27,7 @@ from udplb.engine.probes.schedule import PROBES_MAX
 
 def dead_port() -> int:
     """A port that nobody holds."""
-    with closing(Udp()) as sock:
-        return sock.name[1]
+    return free_port()
 
 
 # Results

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udplb.core.train import RUN_BYTES_MAX, RUN_DATAGRAMS_MAX, Run, Train, runs_of
+from udplb.core.train import RUN_BYTES_MAX, RUN_DATAGRAMS_MAX, Run, Train
 
 
 def numbered(sizes: list[int]) -> list[bytes]:
@@ -46,7 +46,7 @@ def assert_kernel_takes(run: Run) -> None:
 
 @given(TRAINS)
 def test_runs_are_the_datagrams_in_order(datagrams: list[bytes]) -> None:
-    runs = runs_of(datagrams)
+    runs = Train.of(datagrams).runs
     assert [each for run in runs for each in run.datagrams()] == datagrams
     for run in runs:
         assert_kernel_takes(run)
@@ -55,7 +55,7 @@ def test_runs_are_the_datagrams_in_order(datagrams: list[bytes]) -> None:
 @given(TRAINS)
 def test_runs_are_as_long_as_the_rules_allow(datagrams: list[bytes]) -> None:
     """Whatever follows a run could not have been its next datagram."""
-    runs = runs_of(datagrams)
+    runs = Train.of(datagrams).runs
     for run, follower in pairwise(runs):
         longer = [*run.datagrams(), next(follower.datagrams())]
         with pytest.raises(AssertionError):
@@ -90,7 +90,21 @@ def test_runs_are_as_long_as_the_rules_allow(datagrams: list[bytes]) -> None:
     ],
 )
 def test_runs_at_the_limits(sizes: list[int], counts: list[int]) -> None:
-    assert [run.count for run in runs_of(numbered(sizes))] == counts
+    assert [run.count for run in Train.of(numbered(sizes)).runs] == counts
+
+
+def told(train: Train) -> list[tuple[object, ...]]:
+    return [(list(run.buffers), run.segment, run.count, run.size) for run in train.runs]
+
+
+@given(TRAINS)
+def test_known_sizes_change_nothing(datagrams: list[bytes]) -> None:
+    train = Train.of(datagrams)
+    sizes = [len(each) for each in datagrams]
+    assert told(Train.of_sizes(datagrams, sizes)) == told(train)
+    if len(set(sizes)) == 1:
+        assert told(Train.of_equal(datagrams, sizes[0])) == told(train)
+    assert train.largest == max(sizes)
 
 
 @given(TRAINS)

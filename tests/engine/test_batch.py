@@ -21,7 +21,7 @@ def batch() -> Batch:
 
 def receive(batch: Batch, sock: Udp, datagrams_max: int = BATCH_DATAGRAMS) -> list[bytes]:
     count = batch.receive(sock.fileno(), datagrams_max)
-    return list(batch.datagrams(count)) if count else []
+    return list(batch.datagrams(batch.sizes(count))) if count else []
 
 
 def test_nothing_is_none(batch: Batch) -> None:

@@ -9,11 +9,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness import Servers, Udp, configuration, need, proxy, until
+from tests.harness import Servers, Udp, configuration, need, need_linux, proxy, until
 from tests.namespaces import HERE, THERE, in_namespace, ip, neighbour
 from udplb.core.settings import FlowTerms
 from udplb.engine import datapath as datapath_module
@@ -197,6 +198,27 @@ def test_idle_flows_end_and_late_replies_reach_nobody() -> None:
         backend.sendto(b"answer", second)
         assert client.recv(100) == b"answer"
         assert not client.waiting()
+
+
+def test_what_a_closed_upstream_lost_is_counted() -> None:
+    """Its backend had sent more than its receive queue holds."""
+    need_linux()
+    backend = Udp()
+    terms = FlowTerms(front_timeout=0.3, back_timeout=0.3)
+    with proxy(configuration(backend.name, terms=terms)) as p:
+        client = Udp()
+        client.sendto(b"x", p.at)
+        _, upstream = backend.recvfrom(100)
+        looking_away = p.look_away()
+        room = int(Path("/proc/sys/net/core/rmem_default").read_text())
+        sent = room // 1_000 + 100
+        for _ in range(sent):
+            backend.sendto(b"x" * 1_000, upstream)
+        looking_away.set()
+        p.until(lambda p: p.listener.closed == {"idle": 1})
+        totals = p.snapshot.totals
+        assert totals.kernel_drops > 0
+        assert totals.kernel_drops + totals.replies == sent
 
 
 def test_what_waits_in_the_socket_of_an_idle_flow_is_activity() -> None:

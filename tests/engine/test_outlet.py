@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -220,3 +221,38 @@ def test_client_outlet_over_a_socket(local: str | None) -> None:
         datagram, source = there.recvfrom(2_000)
         assert datagram == expected
         assert local is None or source[0] == local
+
+
+class Recorder:
+    """A socket that notes how many buffers each call had."""
+
+    def __init__(self) -> None:
+        self.buffers: list[int] = []
+
+    def sendmsg(self, buffers: list[bytes], *_: object) -> None:
+        self.buffers.append(len(buffers))
+        assert b"".join(buffers) == b"".join(equal(*self.asked))
+
+    asked = (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "buffers"),
+    [(15, 10, 15), (16, 10, 1), (64, 256, 1), (64, 257, 64), (2, 10, 2)],
+)
+def test_many_small_datagrams_are_one_buffer(count: int, size: int, buffers: int) -> None:
+    sock: Any = Recorder()
+    sock.asked = (count, size)
+    train = Train.of(equal(count, size))
+    assert BackendOutlet(sock, SEGMENT_ANY).send(train) is None
+    assert ClientOutlet(sock, ("127.0.0.1", 9), [], SEGMENT_ANY).send(train) is None
+    assert sock.buffers == [buffers] * 2
+
+
+def test_many_small_datagrams_arrive_as_they_were() -> None:
+    here, there = Udp(), Udp()
+    here.connect(there.name)
+    train = [*equal(40, 100), b"tail"]
+    assert BackendOutlet(here, SEGMENT_ANY).send(Train.of(train)) is None
+    assert ClientOutlet(here, there.name, [], SEGMENT_ANY).send(Train.of(train)) is None
+    assert there.gather(82) == train * 2

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Udp, ports_of_linux, until
+from tests.harness import Udp, need_linux, ports_of_linux, until
 from tests.namespaces import in_namespace
 from udplb.core.address import Address
 from udplb.core.backend import Backend
@@ -21,6 +21,7 @@ from udplb.core.flow import Flow
 from udplb.core.reasons import DropReason
 from udplb.core.settings import BackendSettings, FlowTerms, HealthSettings
 from udplb.engine import upstream as upstream_module
+from udplb.engine.batch import Batch
 from udplb.engine.errors import Failure
 from udplb.engine.outlet import SEGMENT_ANY, ClientOutlet
 from udplb.engine.ports import Ports
@@ -300,3 +301,99 @@ def test_an_upstream_of_a_real_socket_reads_until_nothing_is_left() -> None:
     until(all_there)
     assert read == [b"%d" % number for number in range(10)]
     sock.close()
+
+
+class ScriptedBatch:
+    """A batch that brings what a script says: errnos and lists of datagrams, then nothing."""
+
+    def __init__(self, *steps: int | list[bytes]) -> None:
+        self.steps = list(steps)
+        self.asked: list[int] = []
+        self.held: list[bytes] = []
+
+    def receive(self, fd: int, datagrams_max: int) -> int:
+        self.asked.append(datagrams_max)
+        step = self.steps.pop(0) if self.steps else []
+        if isinstance(step, int):
+            raise OSError(step, "as told")
+        self.held = step
+        return len(step)
+
+    def sizes(self, count: int) -> list[int]:
+        return [len(each) for each in self.held[:count]]
+
+    def datagrams(self, sizes: list[int]) -> list[bytes]:
+        return self.held[: len(sizes)]
+
+
+def owing(sock: Any, requests: int, replies: int = 0, responses: int = 0) -> Upstream:
+    made = upstream(sock, False)
+    made.flow.requests, made.flow.replies = requests, replies
+    made.flow.terms = FlowTerms(responses=responses)
+    return made
+
+
+def test_many_replies_that_are_owed_come_in_one_call() -> None:
+    batch: Any = ScriptedBatch([b"one", b"", b"three"])
+    train, failures = owing(Scripted(), 20, 4).read(batch)
+    assert train is not None
+    assert (list(train.datagrams()), failures) == ([b"one", b"", b"three"], [])
+    assert batch.asked == [upstream_module.ROUND_DATAGRAMS]
+
+
+@pytest.mark.parametrize(
+    ("requests", "replies", "responses"), [(15, 0, 0), (20, 5, 0), (0, 40, 0), (40, 0, 1)]
+)
+def test_few_replies_and_counted_ones_are_read_one_by_one(
+    requests: int, replies: int, responses: int
+) -> None:
+    batch: Any = ScriptedBatch([b"never"])
+    train, _ = owing(Scripted(b"single"), requests, replies, responses).read(batch)
+    assert train is not None
+    assert list(train.datagrams()) == [b"single"]
+    assert batch.asked == []
+
+
+def test_a_batch_is_read_behind_errors_and_errors_have_a_bound() -> None:
+    batch: Any = ScriptedBatch(errno.ECONNREFUSED, errno.EHOSTUNREACH, [b"reply"])
+    train, failures = owing(Scripted(), 16).read(batch)
+    assert train is not None
+    assert list(train.datagrams()) == [b"reply"]
+    assert failures == [Failure.REFUSED, Failure.UNREACHABLE]
+    sick: Any = ScriptedBatch(*[errno.ECONNREFUSED] * 100)
+    assert owing(Scripted(), 16).read(sick) == (
+        None, [Failure.REFUSED] * upstream_module.ROUND_ERRORS
+    )  # fmt: skip
+    nothing: Any = ScriptedBatch()
+    assert owing(Scripted(), 16).read(nothing) == (None, [])
+
+
+def test_a_real_batch_brings_what_waits_up_to_the_rounds_bound() -> None:
+    need_linux()
+    backend, batch = Udp(), Batch()
+    sock, port, _ = open_socket(address_of(backend), new_ports(), 0.0)
+    made = upstream(sock, False, port)
+    made.flow.requests = 500
+    sent = [b"%d" % number * (number % 3) for number in range(100)]
+    for datagram in sent:
+        backend.sendto(datagram, ("127.0.0.1", sock.getsockname()[1]))
+    rounds = []
+    for _ in range(3):
+        train, failures = made.read(batch)
+        assert failures == []
+        rounds.append(list(train.datagrams()) if train else [])
+    bound = upstream_module.ROUND_DATAGRAMS
+    assert rounds == [sent[:bound], sent[bound:], []]
+    sock.close()
+
+
+@pytest.mark.parametrize(
+    ("replies", "reply_bytes", "may"),
+    [(15, 16_383, False), (16, 16, True), (1, 16_384, True), (0, 0, False)],
+)
+def test_only_who_got_much_may_have_lost_something(
+    replies: int, reply_bytes: int, may: bool
+) -> None:
+    made = upstream(Scripted(), False)
+    made.flow.replies, made.flow.reply_bytes = replies, reply_bytes
+    assert made.may_have_lost is may

@@ -40,26 +40,39 @@ class Run:
 
 
 class Train:
-    """Datagrams of one flow, in order. Immutable; `count` datagrams, `size` bytes in all."""
+    """Datagrams of one flow, in order. Immutable; `count` datagrams, `size` bytes in all, the
+    largest of them `largest` bytes."""
 
-    __slots__ = ("count", "runs", "size")
+    __slots__ = ("count", "largest", "runs", "size")
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
         if len(runs) == 1:
-            self.count = runs[0].count
-            self.size = runs[0].size
+            run = runs[0]
+            self.count, self.size, self.largest = run.count, run.size, run.segment
         else:
             self.count = sum(run.count for run in runs)
             self.size = sum(run.size for run in runs)
+            self.largest = max(run.segment for run in runs)
 
     @classmethod
     def of(cls, datagrams: Sequence[bytes]) -> Train:
         """A train of these datagrams, at least one."""
-        if len(datagrams) == 1:
-            size = len(datagrams[0])
-            return cls((Run(datagrams, size, 1, size),))
-        return cls(runs_of(datagrams))
+        return cls.of_sizes(datagrams, list(map(len, datagrams)))
+
+    @classmethod
+    def of_sizes(cls, datagrams: Sequence[bytes], sizes: Sequence[int]) -> Train:
+        """The same, where their sizes are known."""
+        return cls(_runs_of(datagrams, sizes))
+
+    @classmethod
+    def of_equal(cls, datagrams: Sequence[bytes], size: int) -> Train:
+        """The same, where all are known to be of this size."""
+        count = len(datagrams)
+        total = count * size
+        if size > 0 and count <= RUN_DATAGRAMS_MAX and total <= RUN_BYTES_MAX:
+            return cls((Run(datagrams, size, count, total),))
+        return cls.of(datagrams)
 
     @classmethod
     def of_pieces(cls, pieces: Sequence[tuple[bytes, int]]) -> Train:
@@ -71,24 +84,18 @@ class Train:
                 singles.append(buffer)
                 continue
             if singles:
-                runs.extend(runs_of(singles))
+                runs.extend(Train.of(singles).runs)
                 singles = []
             size = len(buffer)
             runs.append(Run((buffer,), segment, -(-size // segment), size))
         if singles:
-            runs.extend(runs_of(singles))
+            runs.extend(Train.of(singles).runs)
         return cls(runs)
 
     def datagrams(self) -> Iterator[bytes]:
         """Each datagram by itself, in order."""
         for run in self.runs:
             yield from run.datagrams()
-
-    @property
-    def largest(self) -> int:
-        """The size of its largest datagram, in bytes."""
-        runs = self.runs
-        return runs[0].segment if len(runs) == 1 else max(run.segment for run in runs)
 
     def split(self, count: int) -> tuple[Train, Train]:
         """The first `count` datagrams, and the rest; 0 < count < self.count."""
@@ -105,14 +112,13 @@ class Train:
         return f"Train({self.count} datagrams, {self.size} bytes)"
 
 
-def runs_of(datagrams: Sequence[bytes]) -> list[Run]:
-    """The datagrams as runs that the rules allow, each as long as it can be, order kept.
+def _runs_of(datagrams: Sequence[bytes], sizes: Sequence[int]) -> list[Run]:
+    """The datagrams, of these sizes, as runs that the rules allow, each as long as it can be.
 
     A run is two or more datagrams of one size and at most one shorter, non-empty tail;
     everything else goes alone.
     """
     count = len(datagrams)
-    sizes = list(map(len, datagrams))
     first = sizes[0]
     total = first * count
     if count == 1 or (

@@ -69,7 +69,9 @@ class Batch:
         self._pieces = (_Piece * count)()
         self._point_at_buffers(count)
         self._place = _place_of(self._messages)
-        self._pristine = bytes(self._messages)
+        self._pristine = memoryview(bytes(self._messages))
+        self._written = 0
+        """How many bytes of the headers the last call wrote to."""
         words = memoryview(self._messages).cast("I")
         self._sizes = words[_Message.received.offset // 4 :: _MESSAGE_SIZE // 4]
         self._call = _recvmmsg()
@@ -96,9 +98,13 @@ class Batch:
 
         OSError as the socket raises it. What came stays until the next call.
         """
-        self._messages[:] = self._pristine  # the kernel writes sizes where it reads limits
+        written = self._written
+        if written:  # the kernel writes sizes where it reads limits
+            self._messages[:written] = self._pristine[:written]
+            self._written = 0
         count = self._call(fd, self._place, datagrams_max, _MSG_DONTWAIT, None)
         if count > 0:
+            self._written = count * _MESSAGE_SIZE
             return count
         error = OSError(ctypes.get_errno(), "recvmmsg")
         if isinstance(error, BlockingIOError):
@@ -115,10 +121,14 @@ class Batch:
         self._ancillaries[:] = self._no_ancillaries
         return found
 
-    def datagrams(self, count: int) -> Sequence[bytes]:
-        """Copies of them; made at once where all are of one size, as they mostly are."""
-        sizes = self._sizes[:count].tolist()
-        size = sizes[0]
+    def sizes(self, count: int) -> list[int]:
+        """The sizes of the first `count` datagrams in bytes."""
+        return self._sizes[:count].tolist()
+
+    def datagrams(self, sizes: Sequence[int]) -> Sequence[bytes]:
+        """Copies of the first datagrams, which have these sizes; made at once where all are of
+        one, as they mostly are."""
+        size, count = sizes[0], len(sizes)
         if sizes.count(size) == count:
             return _layout(size, _DATAGRAM_STRIDE, count).unpack_from(self._datagrams)
         view, start = self._datagrams_view, 0

@@ -28,6 +28,7 @@ from udplb.core.reasons import CloseReason, DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
 from udplb.engine.addresses import family_of, reply_ancillary
+from udplb.engine.batch import Batch
 from udplb.engine.coalescing import switch_coalescing_on, worth_coalescing
 from udplb.engine.egress import FLOW_BYTES_MAX, FLOW_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS, Failure
@@ -61,8 +62,12 @@ class Datapath:
         *,
         segmentation: bool,
         coalescing: bool,
+        batch: Batch | None,
     ) -> None:
+        """`batch`: buffers for receiving many datagrams at once, shared with others of the loop;
+        None where the system cannot."""
         self._loop = loop
+        self._batch = batch
         self._now = clock
         self._ports = ports
         self._runs_below = SEGMENT_ANY if segmentation else SEGMENT_NONE
@@ -175,7 +180,7 @@ class Datapath:
     def _read(self, now: float, upstream: Upstream) -> int:
         """Read an upstream and hand on what came; how many datagrams that were."""
         flow, listener = upstream.flow, upstream.listener
-        train, failures = upstream.read()
+        train, failures = upstream.read(self._batch)
         if train is not None:
             self.carry_out(now, listener, listener.manager.backend_train_received(now, flow, train))
             if not upstream.coalesces and self._coalescing and worth_coalescing(train):
@@ -394,7 +399,8 @@ class Datapath:
         """The round is over: close what was taken out of use in it."""
         for upstream in self._closing:
             self._poller.forget(upstream.fd)
-            self.kernel_drops_of_closed += kernel.receive_queue(upstream.sock).drops
+            if upstream.may_have_lost:
+                self.kernel_drops_of_closed += kernel.receive_queue(upstream.sock).drops
             self._release(now, upstream)
         self._closing.clear()
 

@@ -108,8 +108,14 @@ class Forwarding:
         self._ports = Ports(shares.upstreams, settings.upstream_port_rest)
         self.segmentation = settings.gso == "auto" and kernel.has_segmentation()
         self.coalescing = settings.gro == "auto" and kernel.has_coalescing()
+        self._inlets = Inlets(coalescing=self.coalescing)
         self.datapath = Datapath(
-            loop, clock, self._ports, segmentation=self.segmentation, coalescing=self.coalescing
+            loop,
+            clock,
+            self._ports,
+            segmentation=self.segmentation,
+            coalescing=self.coalescing,
+            batch=self._inlets.batch,
         )
         self.datapath.flow_watcher = watch_flows
         self.clusters = Clusters(
@@ -120,7 +126,6 @@ class Forwarding:
             self.datapath.arm,
             probe_ports=shares.probes,
         )
-        self._inlets = Inlets(coalescing=self.coalescing)
         loop.call_later(TICK_S, self._tick)
         loop.call_later(HOSTS_INTERVAL_S, self._refresh_hosts)
 

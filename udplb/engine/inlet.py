@@ -23,6 +23,7 @@ CALL_BUFFERS = 16
 """What one call brings of a socket with UDP_GRO, in buffers of up to 64 KiB; a round ends with
 the call that reaches ROUND_DATAGRAMS."""
 NOTES_KEPT = 1_024
+CLIENTS_KEPT = 4_096
 
 assert max(ROUND_DATAGRAMS, CALL_BUFFERS) <= BATCH_DATAGRAMS
 
@@ -64,17 +65,14 @@ class Inlet(ABC):
         if self._wildcard or self.coalesces:
             buffers = self._receive_buffers()
             return [(*sender, Train.of_pieces(each)) for sender, each in buffers.items()]
-        datagrams = self._receive_datagrams()
-        arrivals: list[Arrival] = [
-            (client, None, Train.of(each)) for client, each in datagrams.items()
-        ]
+        arrivals = self._receive_datagrams()
         if self._coalescing and any(worth_coalescing(train) for _, _, train in arrivals):
             self._coalescing = self.coalesces = switch_coalescing_on(self._sock)
         return arrivals
 
     @abstractmethod
-    def _receive_datagrams(self) -> dict[ClientAddress, list[bytes]]:
-        """One round of a socket without control messages, by client."""
+    def _receive_datagrams(self) -> list[Arrival]:
+        """One round of a socket without control messages."""
 
     @abstractmethod
     def _receive_buffers(self) -> dict[Sender, list[Buffer]]:
@@ -93,21 +91,25 @@ class BatchInlet(Inlet):
         self._name_size = _SOCKADDR_IN.size if four else _SOCKADDR_IN6.size + _SCOPE.size
         self._client_of = _client_of_ipv4 if four else _client_of_ipv6
 
-    def _receive_datagrams(self) -> dict[ClientAddress, list[bytes]]:
+    def _receive_datagrams(self) -> list[Arrival]:
         batch = self._batch
         count = batch.receive(self._sock.fileno(), ROUND_DATAGRAMS)
         if not count:
-            return {}
+            return []
+        sizes = batch.sizes(count)
         trains: dict[bytes, list[bytes]] = {}
         names = batch.names(count, self._name_size)
-        for name, datagram in zip(names, batch.datagrams(count), strict=True):
+        for name, datagram in zip(names, batch.datagrams(sizes), strict=True):
             train = trains.get(name)
             if train is None:
                 trains[name] = [datagram]
             else:
                 train.append(datagram)
-        client_of = self._client_of
-        return {client_of(name): train for name, train in trains.items()}
+        client_of, size = self._client_of, sizes[0]
+        if sizes.count(size) == count:
+            of_equal = Train.of_equal
+            return [(client_of(name), None, of_equal(each, size)) for name, each in trains.items()]
+        return [(client_of(name), None, Train.of(each)) for name, each in trains.items()]
 
     def _receive_buffers(self) -> dict[Sender, list[Buffer]]:
         batch, fd = self._batch, self._sock.fileno()
@@ -123,7 +125,8 @@ class BatchInlet(Inlet):
                 break
             if count:
                 names, raws = batch.names(count, self._name_size), batch.ancillaries(count)
-                for name, raw, buffer in zip(names, raws, batch.datagrams(count), strict=True):
+                datagrams = batch.datagrams(batch.sizes(count))
+                for name, raw, buffer in zip(names, raws, datagrams, strict=True):
                     local, segment = _note_of(raw)
                     trains.setdefault((name, local), []).append((buffer, segment))
                     left -= -(-len(buffer) // segment) if segment else 1
@@ -136,7 +139,7 @@ class BatchInlet(Inlet):
 class SingleInlet(Inlet):
     """One datagram a call, as every system can."""
 
-    def _receive_datagrams(self) -> dict[ClientAddress, list[bytes]]:
+    def _receive_datagrams(self) -> list[Arrival]:
         receive = self._sock.recvfrom
         trains: dict[ClientAddress, list[bytes]] = {}
         try:
@@ -148,7 +151,7 @@ class SingleInlet(Inlet):
         except OSError:
             if not trains:
                 raise
-        return trains
+        return [(client, None, Train.of(each)) for client, each in trains.items()]
 
     def _receive_buffers(self) -> dict[Sender, list[Buffer]]:
         receive = self._sock.recvmsg
@@ -173,27 +176,31 @@ class Inlets:
 
     def __init__(self, *, coalescing: bool) -> None:
         self._coalescing = coalescing
-        self._batch = Batch() if has_batches() else None
+        self.batch = Batch() if has_batches() else None
+        """Buffers for many datagrams a call; None: the system has no such call."""
 
     def inlet(self, sock: socket.socket, *, wildcard: bool) -> Inlet:
         """The best inlet that this system has for the socket."""
         wildcard = wildcard and kernel.LINUX  # elsewhere nothing tells the local address
-        if self._batch is None:
+        if self.batch is None:
             return SingleInlet(sock, wildcard=wildcard, coalescing=self._coalescing)
-        return BatchInlet(self._batch, sock, wildcard=wildcard, coalescing=self._coalescing)
+        return BatchInlet(self.batch, sock, wildcard=wildcard, coalescing=self._coalescing)
 
     def shrink(self) -> None:
         """Forget what was kept for speed alone."""
-        _note_of.cache_clear()
-        if self._batch is not None:
-            self._batch.shrink()
+        for kept in (_note_of, _client_of_ipv4, _client_of_ipv6):
+            kept.cache_clear()
+        if self.batch is not None:
+            self.batch.shrink()
 
 
+@lru_cache(maxsize=CLIENTS_KEPT)
 def _client_of_ipv4(name: bytes) -> ClientAddress:
     port, packed = _SOCKADDR_IN.unpack(name)
     return socket.inet_ntoa(packed), port
 
 
+@lru_cache(maxsize=CLIENTS_KEPT)
 def _client_of_ipv6(name: bytes) -> ClientAddress:
     port, flow_information, packed = _SOCKADDR_IN6.unpack_from(name)
     (scope,) = _SCOPE.unpack_from(name, _SOCKADDR_IN6.size)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,12 +25,23 @@ SEGMENT_NONE = 0
 """No runs: every datagram goes singly."""
 
 SEGMENTS_KEPT = 1_024
+JOINED_FROM = 16
+JOINED_SEGMENT_MAX = 256
+"""So many datagrams, each at most so many bytes, are copied into one buffer: the kernel walks a
+list of buffers for longer than that takes."""
 
 
 @lru_cache(maxsize=SEGMENTS_KEPT)
 def _segment_option(segment: int) -> tuple[int, int, bytes]:
     """The control message that makes one call carry datagrams of `segment` bytes."""
     return (SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(segment))
+
+
+def _buffers(run: Run) -> Sequence[bytes]:
+    """The run's datagrams, as few buffers as pay."""
+    if run.count >= JOINED_FROM and run.segment <= JOINED_SEGMENT_MAX:
+        return (b"".join(run.buffers),)
+    return run.buffers
 
 
 class Trouble:
@@ -98,7 +109,9 @@ class Outlet(ABC):
             if rest is None:
                 rest = self._send_singly(run.datagrams(), trouble)
             if rest is not None:
-                left = [*rest, *Train(train.runs[position + 1 :]).datagrams()]
+                left = list(rest)
+                for later in train.runs[position + 1 :]:
+                    left += later.datagrams()
                 trouble.blocked = Train.of(left)
                 break
         if trouble.blocked is None and not trouble.failed and not trouble.noted:
@@ -160,7 +173,7 @@ class BackendOutlet(Outlet):
         return self._sock.send(datagram)
 
     def send_run(self, run: Run) -> object:
-        return self._sock.sendmsg(run.buffers, (_segment_option(run.segment),))
+        return self._sock.sendmsg(_buffers(run), (_segment_option(run.segment),))
 
 
 class ClientOutlet(Outlet):
@@ -183,4 +196,4 @@ class ClientOutlet(Outlet):
 
     def send_run(self, run: Run) -> object:
         ancillary = (*self._ancillary, _segment_option(run.segment))
-        return self._sock.sendmsg(run.buffers, ancillary, 0, self._client)
+        return self._sock.sendmsg(_buffers(run), ancillary, 0, self._client)

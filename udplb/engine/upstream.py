@@ -10,6 +10,7 @@ from udplb.core.reasons import DropReason
 from udplb.core.train import Train
 from udplb.engine import kernel
 from udplb.engine.addresses import SocketAddress, family_of, scoped
+from udplb.engine.batch import Batch
 from udplb.engine.coalescing import segment_of
 from udplb.engine.egress import EgressQueue
 from udplb.engine.errors import OPEN_REASONS, Failure, failure_of
@@ -26,6 +27,11 @@ ROUND_DATAGRAMS = 64
 ROUND_BUFFERS = 8
 """The same in buffers of up to 64 KiB, with UDP_GRO."""
 ROUND_ERRORS = 8
+BATCHED_FROM = 16
+"""Replies owed from which one call for all of them is cheaper than a call for each."""
+OVERFLOW_DATAGRAMS = 16
+OVERFLOW_BYTES = 16_384
+"""A receive queue as systems come with it holds several times as much before it overflows."""
 PORT_TRIES = 16
 STRAYS_MAX = 1_024
 
@@ -80,16 +86,49 @@ class Upstream:
         self.coalesces = False
         """UDP_GRO is on."""
 
-    def read(self) -> tuple[Train | None, list[Failure]]:
+    @property
+    def may_have_lost(self) -> bool:
+        """Whether its backend ever sent enough to make its receive queue overflow."""
+        flow = self.flow
+        return flow.replies >= OVERFLOW_DATAGRAMS or flow.reply_bytes >= OVERFLOW_BYTES
+
+    def read(self, batch: Batch | None = None) -> tuple[Train | None, list[Failure]]:
         """Read until nothing is left or the round's bound is reached.
 
         An error is noted and reading goes on: replies that came before it are still there.
+        `batch`: buffers for many at once, where the system can.
         """
-        return self._read_coalesced() if self.coalesces else self._read_plain()
+        if self.coalesces:
+            return self._read_coalesced()
+        # How many to read before asking the poller whether there are more. Where replies are not
+        # counted and every request is about to have one, the read that would find nothing is
+        # saved. Where they are counted, the core must see all that is there.
+        flow = self.flow
+        bound = ROUND_DATAGRAMS
+        if flow.terms.responses == 0:
+            owed = flow.requests - flow.replies
+            if batch is not None and owed >= BATCHED_FROM:
+                return self._read_batch(batch)
+            if 0 < owed < bound:
+                bound = owed
+        return self._read_plain(bound)
 
-    def _read_plain(self) -> tuple[Train | None, list[Failure]]:
+    def _read_batch(self, batch: Batch) -> tuple[Train | None, list[Failure]]:
+        failures: list[Failure] = []
+        while len(failures) < ROUND_ERRORS:
+            try:
+                count = batch.receive(self.fd, ROUND_DATAGRAMS)
+            except OSError as error:
+                failures.append(failure_of(error))
+                continue
+            if count:
+                sizes = batch.sizes(count)
+                return Train.of_sizes(batch.datagrams(sizes), sizes), failures
+            break
+        return None, failures
+
+    def _read_plain(self, bound: int) -> tuple[Train | None, list[Failure]]:
         receive = self.sock.recv
-        bound = self._likely()
         datagrams: list[bytes] = []
         keep = datagrams.append
         failures: list[Failure] = []
@@ -103,18 +142,6 @@ class Upstream:
             except OSError as error:
                 failures.append(failure_of(error))
         return Train.of(datagrams) if datagrams else None, failures
-
-    def _likely(self) -> int:
-        """How many datagrams to read before asking the poller whether there are more.
-
-        Where replies are not counted and every request is about to have one, the read that would
-        find nothing is saved. Where they are counted, the core must see all that is there.
-        """
-        flow = self.flow
-        owed = flow.requests - flow.replies
-        if 0 < owed < ROUND_DATAGRAMS and flow.terms.responses == 0:
-            return owed
-        return ROUND_DATAGRAMS
 
     def _read_coalesced(self) -> tuple[Train | None, list[Failure]]:
         receive = self.sock.recvmsg

@@ -60,6 +60,7 @@ def test_a_figure_by_itself() -> None:
     judgement = only(ALONE, ours=samples)
     assert (judgement.figure, judgement.least, judgement.most) == (1.5, 1.0, 3.0)
     assert judgement.spread == "1.00 to 3.00 KiB"
+    assert only(ALONE, ours=samples[:1]).spread == "", "one round has none"
     assert judgement.medians == ""
 
 
@@ -79,6 +80,14 @@ def test_a_side_that_might_have_done_more_is_told() -> None:
     ours: list[Sample | None] = [Sample({"cpu_us": 1.0}, limited="the load could do no more")] * 2
     judgement = only(AT_MOST, ours=ours, theirs=cost(2, 2))
     assert judgement.limited == "ours: the load could do no more"
+
+
+@pytest.mark.parametrize(("others", "told"), [(0.099, ""), (0.1, "others had up to 10% of a core")])
+def test_others_on_the_cores_are_told(others: float, told: str) -> None:
+    samples: list[Sample | None] = [
+        Sample({"memory_kib": 1.0, "others_core": each}) for each in (0.0, others, 0.0)
+    ]
+    assert only(ALONE, ours=samples).limited == (told and f"ours: {told}")
 
 
 def test_nothing_to_divide_by() -> None:

@@ -87,6 +87,7 @@ ENGINES = st.builds(
     drain_timeout=st.sampled_from([0.0, 0.5, 30.0, 86400.0]),
     max_flows=st.sampled_from([0, 7]),
     upstream_port_rest=st.sampled_from([0.0, 1.0]),
+    busy_poll=st.sampled_from([0.0, 0.00005]),
     hash_seed=st.sampled_from([b"0", b"hunter2"]),
     gso=st.sampled_from(["auto", "off"]),
     gro=st.sampled_from(["auto", "off"]),

@@ -130,7 +130,7 @@ def test_every_kind_of_change_is_told() -> None:
 
 
 def test_what_needs_a_restart() -> None:
-    live = {"log_level", "drain_timeout", "max_flows", "upstream_port_rest"}
+    live = {"log_level", "drain_timeout", "max_flows", "upstream_port_rest", "busy_poll"}
     assert {field.name for field in fields(EngineSettings)} == live | RESTART_FIELDS
     for change, _ in SENTENCES:
         on_restart = isinstance(change, EngineChanged) and change.field in RESTART_FIELDS

@@ -50,6 +50,7 @@ READ: list[tuple[Kind, object, object]] = [
     (SPAN, "10ms", 0.01),
     (SPAN, 0.01, 0.01),
     (SPAN, "500ms", 0.5),
+    (Duration("0s", "1ms"), "50us", 0.00005),
     (SPAN, "1.5s", 1.5),
     (SPAN, "2m", 120.0),
     (SPAN, "1h", 3600.0),

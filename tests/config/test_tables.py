@@ -73,7 +73,7 @@ CASES: list[tuple[str, str, list[str]]] = [
         [
             'f.toml:14: engine."a\\x1b[1m": unknown key; known here: log_level, log_format, '
             "control_socket, metrics_address, drain_timeout, max_flows, upstream_port_rest, "
-            "hash_seed, gso, gro"
+            "busy_poll, hash_seed, gso, gro"
         ],
     ),
     ("engine", "[listener]", ["f.toml:14: listener: unknown key; did you mean listeners?"]),

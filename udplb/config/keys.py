@@ -102,6 +102,13 @@ ENGINE = Section(
             "late replies reach nobody else.",
         ),
         Key(
+            "busy_poll",
+            Duration("0s", "1ms"),
+            "0s",
+            "How long the engine looks for more datagrams before it sleeps: less latency for "
+            "more processor time.",
+        ),
+        Key(
             "hash_seed",
             HashSeed(),
             0,

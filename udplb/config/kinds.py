@@ -30,8 +30,14 @@ HASH_KEY_MAX = 64
 SECRET_MAX = 255
 """Bytes of a secret; an attribute of RADIUS holds no more either (RFC 2865, section 5)."""
 
-_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+_SECONDS = {
+    "us": Decimal("0.000001"),
+    "ms": Decimal("0.001"),
+    "s": Decimal(1),
+    "m": Decimal(60),
+    "h": Decimal(3600),
+}
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(us|ms|s|m|h)")
 
 _BYTES = {
     "B": 1,
@@ -147,10 +153,9 @@ class Duration(Kind):
     most: str
 
     def allowed(self) -> str:
-        return (
-            f"a duration from {self.least} to {self.most}, "
-            'as "500ms", "30s", "2m", "1h" or in seconds'
-        )
+        short = self.most.endswith(("us", "ms"))
+        written = '"50us"' if short else '"500ms", "30s", "2m", "1h" or in seconds'
+        return f"a duration from {self.least} to {self.most}, as {written}"
 
     def read(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):

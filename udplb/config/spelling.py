@@ -16,7 +16,13 @@ from udplb.core.settings import BackendSettings
 SHOWN_ELEMENTS_MAX = 4
 """Elements of an array that a sentence repeats."""
 
-_SPANS = ((Decimal(3600), "h"), (Decimal(60), "m"), (Decimal(1), "s"), (Decimal("0.001"), "ms"))
+_SPANS = (
+    (Decimal(3600), "h"),
+    (Decimal(60), "m"),
+    (Decimal(1), "s"),
+    (Decimal("0.001"), "ms"),
+    (Decimal("0.000001"), "us"),
+)
 _SIZES = (
     (1 << 30, "GiB"),
     (1000**3, "GB"),

@@ -141,6 +141,8 @@ class EngineSettings:
     max_flows: int = 0
     """All listeners together; 0: 70 % of the descriptor limit."""
     upstream_port_rest: float = 1.0
+    busy_poll: float = 0.0
+    """How long the engine looks for more before it sleeps, in seconds; 0: not at all."""
     hash_seed: bytes = field(default=b"0", repr=False)
     """Secret: it never shows up in messages."""
     gso: Offload = "auto"

@@ -58,7 +58,7 @@ class Train:
     @classmethod
     def of(cls, datagrams: Sequence[bytes]) -> Train:
         """A train of these datagrams, at least one."""
-        return cls.of_sizes(datagrams, list(map(len, datagrams)))
+        return cls(_runs_of(datagrams, list(map(len, datagrams))))
 
     @classmethod
     def of_sizes(cls, datagrams: Sequence[bytes], sizes: Sequence[int]) -> Train:

@@ -29,7 +29,8 @@ from udplb.core.train import Train
 from udplb.engine import kernel
 from udplb.engine.addresses import family_of, reply_ancillary
 from udplb.engine.batch import Batch
-from udplb.engine.coalescing import switch_coalescing_on, worth_coalescing
+from udplb.engine.busy import BusyPolling
+from udplb.engine.coalescing import COALESCE_BYTES, switch_coalescing_on, worth_coalescing
 from udplb.engine.egress import FLOW_BYTES_MAX, FLOW_TRAINS_MAX, EgressQueue
 from udplb.engine.errors import DROP_REASONS, Failure
 from udplb.engine.listener import Listener
@@ -69,6 +70,7 @@ class Datapath:
         self._loop = loop
         self._batch = batch
         self._now = clock
+        self.busy_polling = BusyPolling(loop, clock)
         self._ports = ports
         self._runs_below = SEGMENT_ANY if segmentation else SEGMENT_NONE
         self._coalescing = coalescing
@@ -134,6 +136,7 @@ class Datapath:
         now = self._now()
         listener.read_round(now)
         self._round_ended(now, listener)
+        self.busy_polling.round_ended()
 
     def _go_on(self, listener: Listener) -> None:
         """Trains were postponed: the next round comes though the socket may not be readable."""
@@ -176,6 +179,7 @@ class Datapath:
         for listener in listeners:
             self.arm(now, listener)
         self._close_sockets(now)
+        self.busy_polling.round_ended()
 
     def _read(self, now: float, upstream: Upstream) -> int:
         """Read an upstream and hand on what came; how many datagrams that were."""
@@ -183,7 +187,12 @@ class Datapath:
         train, failures = upstream.read(self._batch)
         if train is not None:
             self.carry_out(now, listener, listener.manager.backend_train_received(now, flow, train))
-            if not upstream.coalesces and self._coalescing and worth_coalescing(train):
+            if (
+                train.largest >= COALESCE_BYTES
+                and not upstream.coalesces
+                and self._coalescing
+                and worth_coalescing(train)
+            ):
                 upstream.coalesces = switch_coalescing_on(upstream.sock)
         for failure in failures:
             self._note(now, upstream, failure)

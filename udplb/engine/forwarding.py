@@ -256,6 +256,7 @@ class Forwarding:
         end_by = now + wanted.engine.drain_timeout
         before, self.configuration = self.configuration, wanted
         self._ports.rest_changed(wanted.engine.upstream_port_rest)
+        self.datapath.busy_polling.for_s = wanted.engine.busy_poll
         if wanted.engine.log_level != before.engine.log_level:
             change_log_level(wanted.engine.log_level)
         left = self.clusters.change(now, wanted.clusters, prepared.clusters, end_by)

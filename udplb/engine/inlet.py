@@ -66,7 +66,7 @@ class Inlet(ABC):
             buffers = self._receive_buffers()
             return [(*sender, Train.of_pieces(each)) for sender, each in buffers.items()]
         arrivals = self._receive_datagrams()
-        if self._coalescing and any(worth_coalescing(train) for _, _, train in arrivals):
+        if self._coalescing and any(map(_is_worth_coalescing, arrivals)):
             self._coalescing = self.coalesces = switch_coalescing_on(self._sock)
         return arrivals
 
@@ -192,6 +192,10 @@ class Inlets:
             kept.cache_clear()
         if self.batch is not None:
             self.batch.shrink()
+
+
+def _is_worth_coalescing(arrival: Arrival) -> bool:
+    return worth_coalescing(arrival[2])
 
 
 @lru_cache(maxsize=CLIENTS_KEPT)

@@ -119,8 +119,13 @@ class Listener:
         except OSError as error:
             _log.warning("listener %s: receiving: %s", self.name, error)
             return
+        max_size, carry_out = self._max_size, self._carry_out
+        client_train_received = self.manager.client_train_received
         for client, local, train in arrivals:
-            self._hand_on(now, client, local, train)
+            if train.largest > max_size:
+                self._hand_on(now, client, local, train)
+            else:
+                carry_out(now, self, client_train_received(now, client, local, train))
 
     def _hand_on(
         self, now: float, client: ClientAddress, local: LocalAddress | None, train: Train
@@ -153,7 +158,7 @@ class Listener:
 
     def send_to_client(self, now: float, upstream: Upstream, train: Train) -> None:
         """Send replies to the flow's client, behind those that wait already."""
-        if self.egress:
+        if self.egress.waiting:
             self._enqueue(now, upstream, train)
         elif (trouble := upstream.to_client.send(train)) is not None:
             self._handle(now, upstream, trouble)

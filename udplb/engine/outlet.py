@@ -37,11 +37,9 @@ def _segment_option(segment: int) -> tuple[int, int, bytes]:
     return (SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(segment))
 
 
-def _buffers(run: Run) -> Sequence[bytes]:
+def _joined(run: Run) -> Sequence[bytes]:
     """The run's datagrams, as few buffers as pay."""
-    if run.count >= JOINED_FROM and run.segment <= JOINED_SEGMENT_MAX:
-        return (b"".join(run.buffers),)
-    return run.buffers
+    return (b"".join(run.buffers),) if run.segment <= JOINED_SEGMENT_MAX else run.buffers
 
 
 class Trouble:
@@ -173,7 +171,8 @@ class BackendOutlet(Outlet):
         return self._sock.send(datagram)
 
     def send_run(self, run: Run) -> object:
-        return self._sock.sendmsg(_buffers(run), (_segment_option(run.segment),))
+        buffers = run.buffers if run.count < JOINED_FROM else _joined(run)
+        return self._sock.sendmsg(buffers, (_segment_option(run.segment),))
 
 
 class ClientOutlet(Outlet):
@@ -195,5 +194,6 @@ class ClientOutlet(Outlet):
         return self._sock.sendto(datagram, self._client)
 
     def send_run(self, run: Run) -> object:
+        buffers = run.buffers if run.count < JOINED_FROM else _joined(run)
         ancillary = (*self._ancillary, _segment_option(run.segment))
-        return self._sock.sendmsg(_buffers(run), ancillary, 0, self._client)
+        return self._sock.sendmsg(buffers, ancillary, 0, self._client)

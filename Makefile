@@ -22,7 +22,7 @@ lint: $(VENV)/developing
 bench: $(VENV)/developing bench/load
 	$(BIN)/python -m bench.compare $(BENCH)
 
-bench/load: bench/load.c bench/load.h
+bench/load: bench/load.c $(wildcard bench/load*.h)
 	$(CC) -O2 -Wall -Wextra -o $@ bench/load.c
 
 $(VENV)/python:

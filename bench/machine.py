@@ -1,4 +1,4 @@
-"""What the measurements need of the machine: two cores, processes on them, and their CPU time."""
+"""What the measurements need of the machine: two cores, processes on them, their CPU and memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from bench.figures import Cores
 
 FOLDER = Path(__file__).resolve().parent
 LOAD = FOLDER / "load"
@@ -22,14 +23,6 @@ RECEIVE_BUFFER = 4 * 1024 * 1024
 
 class MeasurementError(Exception):
     """A figure could not be taken. That is no bad figure, it is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cores:
-    """The proxy has one core for itself; load, backends and this script share the other."""
-
-    proxy: int
-    load: int
 
 
 def choose_cores() -> Cores:
@@ -42,11 +35,11 @@ def choose_cores() -> Cores:
 
 def build_load() -> None:
     """Compile bench/load unless it is newer than its sources."""
-    sources = [FOLDER / "load.c", FOLDER / "load.h"]
-    newest = max(source.stat().st_mtime for source in sources)
+    source = FOLDER / "load.c"
+    newest = max(each.stat().st_mtime for each in (source, *FOLDER.glob("load*.h")))
     if LOAD.exists() and LOAD.stat().st_mtime >= newest:
         return
-    command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(LOAD), str(sources[0])]
+    command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(LOAD), str(source)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -55,27 +48,31 @@ def build_load() -> None:
         raise MeasurementError(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def free_port() -> int:
-    """A UDP port that nobody has, below the range from which the kernel deals out ports."""
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that nobody has, below the range from which the kernel deals out ports."""
     for _ in range(100):
         port = random.randint(20_000, 30_000)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attempt:
+        with socket.socket(socket.AF_INET, kind) as attempt:
             try:
                 attempt.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise MeasurementError("no free UDP port from 20000 to 30000")
+    raise MeasurementError("no free port from 20000 to 30000")
 
 
 @contextmanager
 def process(
-    command: list[str], core: int, stderr: IO[str] | None = None, stdout: int = subprocess.DEVNULL
+    command: list[str],
+    core: int,
+    stderr: IO[str] | None = None,
+    stdout: int = subprocess.DEVNULL,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a command on one core, in a process group of its own that ends with the block."""
     started = subprocess.Popen(
         ["taskset", "-c", str(core), *command],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         text=True,
@@ -86,8 +83,10 @@ def process(
         yield started
     finally:
         end(started)
-        if started.stdout:
-            started.stdout.close()
+        for pipe in (started.stdout, started.stdin):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def end(started: subprocess.Popen[str]) -> None:
@@ -130,6 +129,47 @@ def cpu_s(root: int) -> float:
         total += ticks[pid]
         family += children.get(pid, [])
     return total / TICKS_PER_S
+
+
+def core_s(core: int) -> float:
+    """Seconds in which the core worked for processes, or the hypervisor for somebody else."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            # proc(5): user, nice, system, idle, iowait, irq, softirq, steal. What interrupts do in
+            # a process's time counts as that process's own, too.
+            user, nice, system, _, _, *others = map(int, fields[:8])
+            return (user + nice + system + sum(others)) / TICKS_PER_S
+    raise MeasurementError(f"no core {core} in /proc/stat")
+
+
+class Others:
+    """What processes use of the two cores that this one did not start, from now on."""
+
+    def __init__(self, cores: Cores) -> None:
+        self._cores = (cores.proxy, cores.load)
+        self._began = time.monotonic()
+        self._before_s = self._used_s()
+
+    def _used_s(self) -> float:
+        return sum(map(core_s, self._cores)) - cpu_s(os.getpid())
+
+    def share(self) -> float:
+        """Of one core; 2 would be both."""
+        return max(0.0, (self._used_s() - self._before_s) / (time.monotonic() - self._began))
+
+
+def resident_bytes(process_id: int) -> int:
+    """What the process has in memory (its sockets' memory is the kernel's)."""
+    pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def descriptors(process_id: int) -> int:
+    """How many descriptors the process has open."""
+    folder = f"/proc/{process_id}/fd"
+    # Linux 6.2 and newer tell it as the folder's size; counting 18,000 names takes 10 ms.
+    return os.stat(folder).st_size or len(os.listdir(folder))
 
 
 def wait_for_echo(

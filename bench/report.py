@@ -1,144 +1,159 @@
-"""What was measured, as text for people and as JSON for programs."""
+"""What was measured, as text for people at a terminal and as JSON for programs. It only prints."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
-from bench.measure import Sample
-from bench.rows import START_MUST_S, START_WANTED_S, Metric, Row
+from bench.figures import FIGURES, Judgement, Row, Sample, middle, values
 
-OWN = "udplb"
+WHAT_MAX = 76
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A figure beside its target."""
+class Origin:
+    """Where and how figures were taken."""
 
-    row: str
-    what: str
-    figure: float
-    must: float
-    wanted: float
-    at_most: bool  # else at least
-
-    def verdict(self, target: float) -> str:
-        reached = self.figure <= target if self.at_most else self.figure >= target
-        return "pass" if reached else "SHORT"
+    date: str
+    machine: Mapping[str, object]
+    rounds: int
+    seconds: float
+    beside: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        sign = "≤" if self.at_most else "≥"
+        machine = self.machine
+        rounds = f"{self.rounds} round{'s' if self.rounds > 1 else ''} of {self.seconds:g} s"
+        beside = f", beside udplb: {', '.join(self.beside)}" if self.beside else ""
         return (
-            f"{self.row:10} {self.what:22} {self.figure:6.2f}   "
-            f"must {sign} {self.must:g} {self.verdict(self.must)}   "
-            f"wanted {sign} {self.wanted:g} {self.verdict(self.wanted)}"
+            f"{self.date}, {machine['cpu']}, {machine['cores']} cores, kernel"
+            f" {machine['kernel']}; {rounds}{beside}"
         )
 
 
-def values(samples: Sequence[Sample]) -> list[float]:
-    return [sample.value for sample in samples if sample.value is not None]
+@dataclass(slots=True)
+class Outcome:
+    """All that came out of a run so far."""
+
+    taken: dict[str, dict[str, list[Sample | None]]] = field(default_factory=dict)
+    """By row and side."""
+    missing: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By row and side: why it was not measured."""
+    judgements: list[Judgement] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
-def middle(samples: Sequence[Sample]) -> float | None:
-    return median(values(samples)) if values(samples) else None
-
-
-def judge(row: Row, samples: dict[str, list[Sample]]) -> Judgement | None:
-    """The ratio of the medians against the row's target; None if one side is missing."""
-    own, other = middle(samples.get(OWN, [])), middle(samples.get(row.goal.against, []))
-    if own is None or other is None:
-        return None
-    return Judgement(
-        row.name,
-        f"{OWN} / {row.goal.against}",
-        own / other if other else float("inf"),
-        row.goal.must,
-        row.goal.wanted,
-        at_most=row.metric is Metric.CPU_PER_REPLY,
-    )
-
-
-def judge_start(samples: Sequence[Sample]) -> Judgement | None:
-    if not samples:
-        return None
-    start_s = median(sample.start_s for sample in samples)
-    what = "first datagram after s"
-    return Judgement("start", what, start_s, START_MUST_S, START_WANTED_S, at_most=True)
-
-
-def row_lines(row: Row, samples: dict[str, list[Sample]]) -> list[str]:
-    """A heading, a line per peer, and the ratios to each other peer."""
-    lines = [f"{row.name}: {row.about} ({row.metric.value})"]
-    lines += [peer_line(row, name, those) for name, those in samples.items() if those]
-    own = values(samples.get(OWN, []))
-    for name, those in samples.items():
-        other = values(those)
-        if name == OWN or not own or not other or not all(other):
-            continue
-        rounds = [a / b for a, b in zip(own, other, strict=False)]
-        ratio = median(own) / median(other)
-        lines.append(
-            f"  {OWN} / {name}: {ratio:.2f} (rounds {min(rounds):.2f} to {max(rounds):.2f})"
-        )
-        if row.one_way and (cpu := cpu_ratio(samples[OWN], those)):
-            lines.append(f"  CPU per datagram, {OWN} / {name}: {cpu:.2f} (steadier than the rate)")
+def row_lines(row: Row, outcome: Outcome) -> list[str]:
+    """A heading and a line per side, with its figures."""
+    lines = [f"{row.name}: {row.about}"]
+    for side in row.sides:
+        samples = outcome.taken.get(row.name, {}).get(side.name, [])
+        if any(samples):
+            lines.append(f"  {side.name:16} {_figures(row, samples)}")
+        elif why := outcome.missing.get(row.name, {}).get(side.name):
+            lines.append(f"  {side.name:16} not measured: {why}")
     return lines
 
 
-def cpu_ratio(own: Sequence[Sample], other: Sequence[Sample]) -> float | None:
-    costs = [
-        [one.proxy_core / one.per_second for one in samples if one.delivered and one.proxy_core]
-        for samples in (own, other)
-    ]
-    return median(costs[0]) / median(costs[1]) if all(costs) else None
+def _figures(row: Row, samples: Sequence[Sample | None]) -> str:
+    parts = []
+    for position, name in enumerate(row.shown):
+        value = middle(samples, name)
+        if value is None:
+            continue
+        figure, found = FIGURES[name], values(samples, name)
+        spread = position == 0 and len(found) > 1
+        parts.append(figure.write(value) + (f" ({figure.write(*_ends(found))})" if spread else ""))
+    limits = dict.fromkeys(one.limited for one in samples if one is not None and one.limited)
+    return "  ".join([*parts, *(f"({limit})" for limit in limits)])
 
 
-def peer_line(row: Row, name: str, samples: Sequence[Sample]) -> str:
-    def of(field: str) -> float:
-        return median(getattr(sample, field) or 0.0 for sample in samples)
+def _ends(found: Sequence[float]) -> tuple[float, float]:
+    return min(found), max(found)
 
-    figures = values(samples)
-    spread = f"{min(figures):7.2f} to {max(figures):.2f}" if figures else ""
-    figure = f"{median(figures):7.2f}" if figures else "      -"
-    unit = "datagrams/s" if row.one_way else "replies/s"
-    latency = "" if row.one_way else f"p50 {of('p50_us'):.0f} p99 {of('p99_us'):.0f} µs  "
-    wrong = sum(sample.wrong for sample in samples)
-    offered = sum(sample.delivered + sample.lost for sample in samples)
-    lost = sum(sample.lost for sample in samples) / offered if offered else 0.0
-    limited = row.one_way and lost < 0.01 and of("load_core") > 0.95
+
+def measured(judgement: Judgement) -> str:
+    """The figure, or why there is none."""
+    if judgement.figure is None:
+        return f"not measured: {judgement.missing}"
+    return judgement.goal.write(judgement.figure)
+
+
+def cells(judgement: Judgement) -> tuple[str, ...]:
+    """What, measured, rounds, must, wanted, medians."""
+    goal = judgement.goal
     return (
-        f"  {name:7}{figure} ({spread:>16})  {of('per_second'):9,.0f} {unit}  {latency}"
-        f"cores: proxy {of('proxy_core'):.0%} load {of('load_core'):.0%}  lost {lost:.2%}"
-        + ("  (load and sink could not do more)" if limited else "")
-        + (f"  WRONG {wrong}" if wrong else "")
+        goal.what,
+        measured(judgement),
+        judgement.spread,
+        f"{goal.target(goal.must)} {judgement.must}".strip(),
+        f"{goal.target(goal.wanted)} {judgement.wanted}".strip(),
+        "; ".join(filter(None, (judgement.medians, judgement.limited))),
     )
 
 
-def as_json(
-    machine: dict[str, object],
-    settings: dict[str, object],
-    rows: dict[str, dict[str, list[Sample]]],
-    judgements: Sequence[Judgement],
-    absent: Sequence[str],
-) -> dict[str, object]:
+HEADINGS = ("what", "measured", "rounds", "must", "wanted", "medians")
+
+
+def table(judgements: Sequence[Judgement]) -> list[str]:
+    """The one table, as aligned columns; what was not measured says why in its own line."""
+    rows = [HEADINGS, *(cells(one) for one in judgements)]
+    whole = [row for row, one in zip(rows[1:], judgements, strict=True) if one.figure is not None]
+    widths = [max(len(row[n]) for row in [HEADINGS, *whole]) for n in range(len(HEADINGS))]
+    widths[0] = min(WHAT_MAX, max(len(row[0]) for row in rows))
+    return [_line(row, widths) for row in rows]
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    if row[1].startswith("not measured"):
+        targets = "  ".join(filter(None, row[3:5]))
+        return f"{row[0]:{widths[0]}}  {row[1]}" + (f"  ({targets})" if targets else "")
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def summary(judgements: Sequence[Judgement]) -> str:
+    """How many targets there are, were met, were not, and were not measured."""
+    with_targets = [one for one in judgements if one.goal.must is not None]
+    absent = sum(one.figure is None for one in with_targets)
+    parts = [
+        f"targets: {len(with_targets)}",
+        f"must: {sum(one.must == 'pass' for one in with_targets)} pass,"
+        f" {sum(one.must == 'SHORT' for one in with_targets)} SHORT",
+        f"wanted: {sum(one.wanted == 'pass' for one in with_targets)} pass,"
+        f" {sum(one.wanted == 'SHORT' for one in with_targets)} SHORT",
+    ]
+    return "; ".join([*parts, f"{absent} not measured"] if absent else parts)
+
+
+def as_json(origin: Origin, settings: Mapping[str, object], outcome: Outcome) -> dict[str, object]:
+    """Everything that was counted."""
     return {
-        "machine": machine,
-        "settings": settings,
-        "absent": list(absent),
+        "origin": asdict(origin),
+        "settings": dict(settings),
+        "notes": outcome.notes,
+        "failures": outcome.failures,
+        "judgements": [_as_json(one) for one in outcome.judgements],
+        "missing": outcome.missing,
         "rows": {
             row: {
-                peer: {"median": middle(samples), "samples": [asdict(one) for one in samples]}
-                for peer, samples in peers.items()
+                side: {
+                    "medians": {name: middle(samples, name) for name in _names(samples)},
+                    "samples": [asdict(one) if one else None for one in samples],
+                }
+                for side, samples in sides.items()
             }
-            for row, peers in rows.items()
+            for row, sides in outcome.taken.items()
         },
-        "judgements": [
-            {
-                **asdict(one),
-                "must_reached": one.verdict(one.must) == "pass",
-                "wanted_reached": one.verdict(one.wanted) == "pass",
-            }
-            for one in judgements
-        ],
+    }
+
+
+def _names(samples: Sequence[Sample | None]) -> list[str]:
+    return list(dict.fromkeys(name for one in samples if one for name in one.figures))
+
+
+def _as_json(judgement: Judgement) -> dict[str, object]:
+    return {
+        **asdict(judgement),
+        "must_reached": {"pass": True, "SHORT": False}.get(judgement.must),
+        "wanted_reached": {"pass": True, "SHORT": False}.get(judgement.wanted),
     }

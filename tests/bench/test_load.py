@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ import pytest
 
 from bench.machine import FOLDER
 from bench.stage import Result
-
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+from tests.harness import need
 
 SECONDS = "0.1"
 WAYS = {
@@ -31,6 +29,7 @@ WAYS = {
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, without a warning."""
+    need("cc")
     binary = tmp_path_factory.mktemp("load") / "load"
     flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
     subprocess.run(["cc", *flags, "-o", str(binary), str(FOLDER / "load.c")], check=True)

@@ -71,7 +71,6 @@ MIRRORED = ("core", "config", "engine", "client", "cli", "show", "demo", "tui")
 UNMIRRORED: dict[str, str] = {
     "udplb.cli.running": "tests/test_cli.py runs these commands as processes",
     "udplb.demo.console": "tests/e2e/test_console.py runs it on a terminal",
-    "udplb.tui.attach": "tests/e2e/test_console.py runs it on a terminal",
     "udplb.tui.driver": "tests/e2e/test_console.py takes its terminal away",
     "udplb.tui.terminal": "tests/e2e/test_console.py runs it on a terminal",
     "udplb.tui.dialogs.consequences": "tests/tui/test_acting.py reads them in its questions",

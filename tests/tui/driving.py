@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
@@ -24,11 +25,14 @@ KEYS = {
 
 @asynccontextmanager
 async def console_on(
-    client: FakeClient | None = None, *, size: tuple[int, int] = (120, 36), leaving: str = ""
+    client: FakeClient | None = None, *, size: tuple[int, int] = (120, 36), **how: Any
 ) -> AsyncIterator[tuple[Console, Pilot[None], FakeClient]]:
-    """A console on a fake proxy, with its first picture drawn and its clock standing still."""
+    """A console on a fake proxy, with its first picture drawn and its clock standing still.
+
+    `how`: more for the console.
+    """
     client = client or FakeClient(scenes.busy(), rows=scenes.flow_rows())
-    app = Console(client, where="edge-gw", wall_clock=lambda: NOW, leaving=leaving)
+    app = Console(client, where="edge-gw", wall_clock=lambda: NOW, **how)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.model.snapshot is not None, "the first picture")
         await pilot.pause()

@@ -12,7 +12,7 @@ import pytest
 from textual.binding import Binding
 
 import udplb.tui
-from udplb.tui.actions import ACTIONS, BY_NAME, FIRST, GROUPS, Action, bindings
+from udplb.tui.actions import ACTIONS, BY_NAME, DEFAULTS, FIRST, GROUPS, Action
 
 ROOM = Path(udplb.tui.__file__).parent
 OF_THE_CONSOLE = ("asides.py", "acting.py", "console.py")
@@ -71,12 +71,39 @@ def test_every_action_says_what_it_is_for() -> None:
         assert len(action.sentence) <= 60
 
 
-def test_every_action_has_a_binding_that_can_be_bound_anew() -> None:
-    made = {binding.id: binding for binding in bindings()}
-    assert made.keys() == BY_NAME.keys()
-    for name, binding in made.items():
+def test_every_action_has_its_binding() -> None:
+    made = [*DEFAULTS.bindings()]
+    assert sorted(each.action for each in made) == sorted(f"do('{name}')" for name in BY_NAME)
+    for binding in made:
         assert isinstance(binding, Binding)
-        assert binding.action == f"do('{name}')"
-    assert [binding.id for binding in bindings() if binding.id in FIRST] == [
-        each.id for each in list(bindings())[: len(FIRST)]
-    ], "what nobody may miss stands first in the footer"
+        action = BY_NAME[binding.action[len("do('") : -len("')")]]
+        assert binding.key.split(",") == [*action.keys]
+        assert (binding.key_display, binding.show) == (action.key, action.footer)
+    first = [each.action for each in made[: len(FIRST)]]
+    assert sorted(first) == sorted(f"do('{name}')" for name in FIRST), "nobody may miss them"
+
+
+def test_keys_are_shown_as_people_read_them() -> None:
+    shown = {action.name: action.key for action in ACTIONS}
+    assert {name: shown[name] for name in ("help", "problem", "filter", "faster", "slower")} == {
+        "help": "?", "problem": "!", "filter": "/", "faster": "+", "slower": "-",
+    }  # fmt: skip
+    assert shown["down"] == "j ↓"
+    assert (shown["remove"], shown["open"], shown["back"]) == ("^D", "Enter", "Esc")
+
+
+def test_a_table_with_other_keys() -> None:
+    table = DEFAULTS.rebound({"drain": ("ctrl+x", "f5"), "down": ("n",)})
+    assert (table["drain"].keys, table["drain"].key) == (("ctrl+x", "f5"), "^X")
+    assert table["down"].key == "n", "the usual keys are not shown any more"
+    assert [each.name for each in table.named_by("f5")] == ["drain"]
+    assert [*table.named_by("D")] == []
+    assert len([*table]) == len(ACTIONS)
+    assert DEFAULTS["drain"].keys == ("D",), "that of others is as it was"
+
+
+def test_lines_to_type_in_are_left_with_escape_whatever_back_is() -> None:
+    table = DEFAULTS.rebound({"back": ("b",), "next_part": ("n",)})
+    assert table["back"].keys == ("b", "escape")
+    assert table["back"].key == "b"
+    assert table["next_part"].keys == ("n", "tab")

@@ -13,8 +13,9 @@ from tests.tui.driving import console_on, is_open, run, screen_text, type_in
 from tests.tui.fake_proxy import NOW, FakeClient
 from tests.tui.waiting import settle, until
 from udplb.client import Lost, Resumed
-from udplb.tui.actions import ACTIONS, GO
+from udplb.tui.actions import ACTIONS, DEFAULTS, GO
 from udplb.tui.console import INTERVALS_S, Console
+from udplb.tui.settings import Settings
 
 SIZES = [(160, 50), (120, 36), (80, 24), (60, 15)]
 
@@ -169,6 +170,55 @@ def test_problems_are_gone_to_one_after_the_other() -> None:
                 seen.append(app.pane.NAME)
             assert "backends" in seen
             assert "config" in seen
+
+    run(scenario)
+
+
+def test_other_keys_work_and_are_shown_and_the_old_ones_do_nothing() -> None:
+    table = DEFAULTS.rebound({
+        "drain": ("ctrl+x",), "backends": ("b",), "quit": ("Q",), "pause": ("h",), "help": ("f1",),
+    })  # fmt: skip
+
+    async def scenario() -> None:
+        client = scenes.proxy()
+        async with console_on(client, settings=Settings(actions=table)) as (app, pilot, _):
+            await pilot.press("2")
+            await settle(pilot, client)
+            assert app.pane.NAME == "overview"
+            await pilot.press("b")
+            await settle(pilot, client)
+            assert app.pane.NAME == "backends"
+            lines = screen_text(app).splitlines()
+            assert " b Backends" in lines[1]
+            assert " F1 Help " in lines[1]
+            assert "^X Drain" in lines[-1]
+            assert "D Drain" not in lines[-1]
+            assert "Q Quit" in lines[-1]
+            await pilot.press("D", "q", "p", "question_mark")
+            await settle(pilot, client)
+            assert not is_open(app)
+            await pilot.press("ctrl+x")
+            await until(pilot, lambda: is_open(app))
+            assert "Drain dns/ns1?" in screen_text(app)
+            await pilot.press("escape")
+            await until(pilot, lambda: not is_open(app))
+            await pilot.press("h")
+            await until(pilot, lambda: "h goes on" in screen_text(app))
+
+    run(scenario)
+
+
+def test_who_may_not_act_hears_it_by_his_own_key() -> None:
+    table = DEFAULTS.rebound({"drain": ("ctrl+x",)})
+
+    async def scenario() -> None:
+        client = FakeClient(scenes.busy(), read_only=True)
+        async with console_on(client, settings=Settings(actions=table)) as (app, pilot, _):
+            await pilot.press("2", "D")
+            await settle(pilot, client)
+            assert "this session is read-only" not in screen_text(app)
+            await pilot.press("ctrl+x")
+            await until(pilot, lambda: "this session is read-only" in screen_text(app))
 
     run(scenario)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from udplb.cli.endings import BAD_USAGE, DONE, FAILED, complain
+from udplb.cli.endings import BAD_USAGE, DONE, FAILED, Complaint, complain
 from udplb.config.problems import ConfigError
 
 if TYPE_CHECKING:
+    from udplb.tui.settings import Settings
     from udplb.tui.terminal import Choices
 
 PLACES = (Path("udplb.toml"), Path("/etc/udplb/udplb.toml"))
@@ -54,34 +55,47 @@ def run(
 
 
 def console(
-    config: ConfigFile = None,
+    proxy: Annotated[str | None, Parameter(name="PROXY")] = None,
+    /,
     *,
-    connect: Annotated[Path | None, Parameter(name=["--connect", "--socket"])] = None,
+    config: ConfigFile = None,
+    connect: Annotated[str | None, Parameter(name=["--connect", "--socket"])] = None,
     read_only: bool = False,
     theme: str | None = None,
 ) -> int:
     """The interactive terminal: on the proxy that runs already, or with one inside.
 
-    Without arguments it attaches to the proxy whose socket is there. With FILE it runs a proxy of
-    its own, which ends with it.
+    Without arguments it attaches to the proxy whose socket is there; with one to that proxy. With
+    -c FILE it runs a proxy of its own, which ends with it.
 
     For example:
 
         udplb console
         udplb console --connect /run/udplb/udplb.sock --read-only
+        udplb console prod
         udplb console -c udplb.toml
 
     Parameters
     ----------
+    proxy
+        As --connect. A configuration's file: as -c.
     config
         Run a proxy with this configuration.
     connect
-        Attach to the proxy at this socket; default: UDPLB_SOCKET, then where `run` puts it.
+        Attach to the proxy at this socket, or of this name in ~/.config/udplb/console.toml;
+        default: UDPLB_SOCKET, then where `run` puts it.
     read_only
         Change nothing; the proxy itself refuses it.
     theme
-        A name, or a theme's file.
+        A name, or a theme's file; default: as console.toml has it for the proxy, else dark.
     """
+    if proxy is not None:
+        if config is not None or connect is not None:
+            return complain("name one proxy: as PROXY, by --connect or by -c", BAD_USAGE)
+        if os.path.isfile(proxy) or proxy.endswith(".toml"):
+            config = Path(proxy)
+        else:
+            connect = proxy
     if config is not None and connect is not None:
         return complain("-c runs a proxy, --connect attaches to one: not both", BAD_USAGE)
     if config is not None:
@@ -89,11 +103,21 @@ def console(
     choices = _choices(theme, read_only=read_only)
     if isinstance(choices, int):
         return choices
-    from udplb.cli.asking import proxy  # noqa: PLC0415
+    from udplb.cli.asking import proxy as answering  # noqa: PLC0415
     from udplb.tui.attach import attach  # noqa: PLC0415
 
-    with proxy(connect, read_only=read_only) as client:
+    with answering(_socket(connect, choices.settings), read_only=read_only) as client:
         return attach(client, choices)
+
+
+def _socket(word: str | None, settings: Settings) -> Path | None:
+    """What a path or a proxy's name means. Raises Complaint."""
+    from udplb.tui.settings import UnknownProxyError  # noqa: PLC0415
+
+    try:
+        return None if word is None else settings.socket_of(word)
+    except UnknownProxyError as error:
+        raise Complaint(str(error), BAD_USAGE, map(str, settings.problems)) from None
 
 
 def _choices(theme: str | None, *, read_only: bool) -> Choices | int:

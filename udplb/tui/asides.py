@@ -43,7 +43,10 @@ class Asides:
         """Let go of the mouse, or take it back."""
         if self._has_mouse and let_go(self._console._driver):
             self._has_mouse = False
-            self._console.news.told("the mouse is the terminal's: select text; m takes it back")
+            self._console.news.told(
+                "the mouse is the terminal's: select text;"
+                f" {self._console.actions['mouse'].key} takes it back"
+            )
         elif not self._has_mouse and take_back(self._console._driver):
             self._has_mouse = True
             self._console.news.told("the mouse is the console's")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.command import Provider
 from textual.events import Key, Resize
 from textual.message import Message
@@ -22,17 +22,21 @@ from udplb.client import (
 from udplb.engine.control.requests import PROTOCOL, Request
 from udplb.engine.ranking import FlowQuery
 from udplb.tui.acting import Acting
-from udplb.tui.actions import ACTIONS, BY_NAME, bindings
+from udplb.tui.actions import BY_NAME
 from udplb.tui.asides import Asides
 from udplb.tui.asking import Asker
 from udplb.tui.dialogs.dialog import Dialog
+from udplb.tui.dialogs.text import TextDialog
 from udplb.tui.feed import Feed
+from udplb.tui.going import Going
 from udplb.tui.model import BackendKey, Model
+from udplb.tui.moving import Moving
 from udplb.tui.news import News
 from udplb.tui.palette import Palette
 from udplb.tui.panes import PANES
 from udplb.tui.panes.pane import Pane
 from udplb.tui.problems import problems_of
+from udplb.tui.settings import Settings
 from udplb.tui.slowness import slow_backends
 from udplb.tui.themed import ThemedApp
 from udplb.tui.themes.shelf import Opened, open_shelf
@@ -57,7 +61,6 @@ class Console(ThemedApp):
     """Shows one proxy, and acts on it. Its client is the only way to the engine."""
 
     CSS_PATH = "console.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings())
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Palette}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     AUTO_FOCUS = None
@@ -84,18 +87,33 @@ class Console(ThemedApp):
         *,
         where: str,
         opened: Opened | None = None,
+        settings: Settings | None = None,
         leaving: str = "",
+        leave_for: Callable[[Path], None] | None = None,
         wall_clock: Callable[[], float] = time.time,
         heartbeat: Callable[[], bool] | None = None,
     ) -> None:
         """`where`: the target in a few words. `opened`: the themes, and which to begin with.
 
-        `leaving`: what it means to leave, where that has to be asked. `heartbeat` is called four
-        times a second, for whoever runs the console; when it says False the console ends.
+        `leaving`: what it means to leave, where that has to be asked. `leave_for` is called before
+        the console ends for another proxy, with its socket; None: there is no going on. `heartbeat`
+        is called four times a second, for whoever runs the console; when it says False the console
+        ends.
         """
         opened = opened or open_shelf(None, {}, no_color=False)
         super().__init__(opened)
         self.client = client
+        self.settings = settings or Settings()
+        self.actions = self.settings.actions
+        """With the keys that hold here."""
+        for each in self.actions.bindings():
+            self.bind(
+                each.key,
+                each.action,
+                description=each.description,
+                show=each.show,
+                key_display=each.key_display,
+            )
         self.where = where
         self.leaving = leaving
         self.wall_clock = wall_clock
@@ -104,6 +122,8 @@ class Console(ThemedApp):
         self.bits = False
         """Traffic is shown in bits per second."""
         self.acting = Acting(self)
+        self.going = Going(self)
+        self.moving = Moving(self, leave_for, lambda call: self._post(self.Settled(call)))
         self._heartbeat = heartbeat
         self._feed = Feed(
             client,
@@ -114,7 +134,6 @@ class Console(ThemedApp):
         self.asides = Asides(self)
         self._asker = Asker(client, lambda call: self._post(self.Settled(call)))
         self._events_looked_at = 0
-        self._problem = -1
         self._keys_for: tuple[object, ...] = ()
         self._drawn_at = 0.0
         self._era = 0
@@ -137,6 +156,8 @@ class Console(ThemedApp):
     def on_mount(self) -> None:
         """Begin to listen."""
         self.begin_themes()
+        if self.settings.problems:
+            self.news.failed(self.settings.told(self.actions["palette"].key))
         self.set_interval(TICK_S, self._tick)
         self.look_at()
         self._feed.start()
@@ -217,13 +238,14 @@ class Console(ThemedApp):
             unseen=model.events_seen - self._events_looked_at,
             now=now,
             glyphs=self.glyphs,
+            actions=self.actions,
         )
         base.query_one(Banner).inks = self.inks
-        base.query_one(Banner).show(model, now)
+        base.query_one(Banner).show(model, now, self.actions)
         base.query_one(Summary).inks = self.inks
-        base.query_one(Summary).show(model, self.problems, now)
+        base.query_one(Summary).show(model, self.problems, now, self.actions)
         base.query_one(BottomLine).inks = self.inks
-        base.query_one(BottomLine).show(self.news.latest(), self.problems, model)
+        base.query_one(BottomLine).show(self.news.latest(), self.problems, model, self.actions)
         with self.batch_update():
             pane.draw(now)
         if isinstance(self.screen, Dialog):
@@ -290,7 +312,7 @@ class Console(ThemedApp):
         if not self.screen_stack:
             return None
         nodes: list[object] = [*(self.focused.ancestors_with_self if self.focused else ())]
-        for node in (*nodes, self.pane, self.acting, self.asides, self):
+        for node in (*nodes, self.pane, self.acting, self.going, self.asides, self):
             handler: Any = getattr(node, f"do_{name}", None)
             if handler is not None:
                 return handler  # type: ignore[no-any-return]
@@ -304,33 +326,6 @@ class Console(ThemedApp):
         self.look_at()
         self.pane.enter()
         self.draw()
-
-    def do_overview(self) -> None:
-        self.show_pane("overview")
-
-    def do_backends(self) -> None:
-        self.show_pane("backends")
-
-    def do_flows(self) -> None:
-        self.show_pane("flows")
-
-    def do_events(self) -> None:
-        self.show_pane("events")
-
-    def do_config(self) -> None:
-        self.show_pane("config")
-
-    def do_problem(self) -> None:
-        """The next problem, on its screen."""
-        if not self.problems:
-            self.news.told("no problem now")
-            return
-        self._problem = (self._problem + 1) % len(self.problems)
-        problem = self.problems[self._problem]
-        self.show_pane(problem.screen)
-        if problem.id is not None:
-            for table in self.pane.query(LiveTable):
-                table.go_to(problem.id)
 
     def do_pause(self) -> None:
         self.model.pause(self.wall_clock())
@@ -379,7 +374,7 @@ class Console(ThemedApp):
 
     def action_help_quit(self) -> None:
         """Ctrl-C, by which nobody should lose anything."""
-        self.news.told("q leaves the console")
+        self.news.told(f"{self.actions['quit'].key} leaves the console")
         self.draw()
 
     def open(self, dialog: Dialog) -> None:
@@ -393,8 +388,15 @@ class Console(ThemedApp):
     def more_commands(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
         """For the palette: what has no key. Title, sentence, what is done."""
         yield from self.theme_commands()
+        yield from self.moving.commands()
+        if self.settings.problems:
+            yield "Mistakes in the settings", "What is wrong with console.toml", self._show_mistakes
         if self.model.may_change:
             yield "Close flows that match…", "Close flows by a filter", self.acting.close_matching
+
+    def _show_mistakes(self) -> None:
+        text = "\n".join(map(str, self.settings.problems))
+        self.push_screen(TextDialog("Mistakes in the settings", text))
 
     # The filter line
 
@@ -425,9 +427,7 @@ class Console(ThemedApp):
     def on_key(self, event: Key) -> None:
         """A key that changes the proxy, and may not now: that has to be said."""
         if len(self.screen_stack) == 1 and not self.model.may_change:
-            names = [
-                action.name for action in ACTIONS if action.changes and event.key in action.keys
-            ]
+            names = [each.name for each in self.actions.named_by(event.key) if each.changes]
             if names and self.acting.applies(names[0]):
                 self.news.told(self._why_not())
                 self.draw()

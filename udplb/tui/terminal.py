@@ -6,10 +6,13 @@ import os
 import sys
 import termios
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from udplb.config.wording import cut, escape
+from udplb.tui.settings import Settings, load_settings
+from udplb.tui.themes.loading import ThemeError
 from udplb.tui.themes.no_color import take_no_color
 from udplb.tui.themes.shelf import Opened, open_shelf
 
@@ -19,17 +22,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What was said on the command line."""
+    """What was said on the command line, and what the user always wants."""
 
     themes: Opened
     """All themes, and the one to begin with."""
     read_only: bool = False
+    settings: Settings = field(default_factory=Settings)
+    theme_asked: bool = False
+    """For this proxy: whatever its own is."""
+
+    def at(self, socket: Path) -> Choices:
+        """The same for the proxy at this socket, which may have a theme of its own."""
+        proxy = self.settings.proxy_at(socket)
+        if self.theme_asked or proxy is None or proxy.theme is None:
+            return self
+        take_no_color(os.environ, proxy.theme)
+        opened = self.themes
+        try:
+            return replace(self, themes=replace(opened, theme=opened.shelf.find(proxy.theme)))
+        except ThemeError as error:  # its file is gone since
+            return replace(self, themes=replace(opened, errors=(*opened.errors, error)))
 
 
 def choose(theme: str | None, *, read_only: bool) -> Choices:
     """What the words of the command line mean; `theme` is a name or a file. Raises ThemeError."""
     opened = open_shelf(theme, os.environ, no_color=take_no_color(os.environ, theme))
-    return Choices(themes=opened, read_only=read_only)
+    settings = load_settings(os.environ, opened.shelf.themes)
+    return Choices(
+        themes=opened, read_only=read_only, settings=settings, theme_asked=theme is not None
+    )
 
 
 def why_not() -> str | None:
@@ -51,10 +72,12 @@ def show_console(
     where: str,
     heartbeat: Callable[[], bool] | None = None,
     leaving: str = "",
+    leave_for: Callable[[Path], None] | None = None,
 ) -> str:
     """Run the console until it is left; why it broke, or an empty text.
 
     `leaving`: what it means to leave the console, where that is more than to look no longer.
+    `leave_for` is called with the socket of another proxy, where the console is left for that one.
     """
     from udplb.tui.console import Console  # noqa: PLC0415 - takes a quarter of a second
     from udplb.tui.driver import TerminalDriver  # noqa: PLC0415
@@ -68,7 +91,13 @@ def show_console(
 
     try:
         console = Console(
-            client, where=where, opened=choices.themes, heartbeat=beat, leaving=leaving
+            client,
+            where=where,
+            opened=choices.themes,
+            settings=choices.settings,
+            heartbeat=beat,
+            leaving=leaving,
+            leave_for=leave_for,
         )
         console.driver_class = TerminalDriver
         console.run()

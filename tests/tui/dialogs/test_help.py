@@ -8,8 +8,9 @@ from tests.tui import scenes
 from tests.tui.driving import console_on, run
 from tests.tui.fake_proxy import FakeClient
 from tests.tui.waiting import until
-from udplb.tui.actions import ACTIONS, GROUPS
+from udplb.tui.actions import ACTIONS, DEFAULTS, GROUPS
 from udplb.tui.dialogs.help import COLUMN_WIDTH, KEY_WIDTH, HelpDialog
+from udplb.tui.settings import Settings
 
 
 @pytest.mark.parametrize("size", [(160, 50), (80, 24)])
@@ -32,6 +33,25 @@ def test_every_key_is_there(size: tuple[int, int]) -> None:
             await pilot.press("j", "k", "space", "q")
             await until(pilot, lambda: len(app.screen_stack) == 1)
             assert app.is_running, "q closed the help alone"
+
+    run(scenario)
+
+
+def test_other_keys_are_shown_and_close_it() -> None:
+    settings = Settings(actions=DEFAULTS.rebound({"drain": ("ctrl+x",), "help": ("h",)}))
+
+    async def scenario() -> None:
+        async with console_on(scenes.proxy(), settings=settings) as (app, pilot, _):
+            await pilot.press("question_mark")
+            await pilot.press("h")
+            await until(pilot, lambda: isinstance(app.screen, HelpDialog) and app.screen.is_mounted)
+            dialog = app.screen
+            assert isinstance(dialog, HelpDialog)
+            await until(pilot, lambda: dialog.text)
+            assert f"{'^X':{KEY_WIDTH}}No new flows on the backend" in dialog.text
+            assert f"{'h':{KEY_WIDTH}}All keys" in dialog.text
+            await pilot.press("h")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
 
     run(scenario)
 

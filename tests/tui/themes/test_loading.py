@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.tui.themes.themes import GOOD, written
+from udplb.tui.small_toml import LINE_LENGTH_MAX
 from udplb.tui.themes.glyphs import GLYPHS
 from udplb.tui.themes.loading import (
     FILE_SIZE_MAX,
-    LINE_LENGTH_MAX,
     PROBLEMS_MAX,
     ThemeError,
     load_theme,

@@ -106,10 +106,10 @@ def test_a_theme_whose_file_has_mistakes(tmp_path: Path) -> None:
 
 
 def test_where_the_users_folder_is() -> None:
-    assert user_folder({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/x/udplb/themes")
+    assert user_folder({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/x/udplb")
     for base in ("", "relative"):
         environ = {"XDG_CONFIG_HOME": base, "HOME": "/h"}
-        assert user_folder(environ) == Path("/h/.config/udplb/themes")
+        assert user_folder(environ) == Path("/h/.config/udplb")
     assert user_folder({}) is None
     assert user_folder({"HOME": "here"}) is None
 

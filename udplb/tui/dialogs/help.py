@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from udplb import __version__
-from udplb.tui.actions import ACTIONS, CHANGE, GROUPS
+from udplb.tui.actions import CHANGE, GROUPS
 from udplb.tui.ink import Piece
 from udplb.tui.widgets.lines import Lines
 
@@ -56,7 +57,7 @@ class HelpDialog(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,enter", "leave", "Close"),
+        Binding("escape,enter", "leave", "Close"),
         Binding("j", "scroll('scroll_down')", show=False),
         Binding("k", "scroll('scroll_up')", show=False),
         Binding("space", "scroll('page_down')", show=False),
@@ -64,10 +65,12 @@ class HelpDialog(ModalScreen[None]):
 
     def __init__(self, console: Console) -> None:
         super().__init__()
+        actions = console.actions
         self._can = {
-            action.name: bool(console.check_action("do", (action.name,))) for action in ACTIONS
+            action.name: bool(console.check_action("do", (action.name,))) for action in actions
         }
         """As it is on the screen that asked for help."""
+        self._leave = frozenset((*actions["help"].keys, *actions["quit"].keys))
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
@@ -79,6 +82,12 @@ class HelpDialog(ModalScreen[None]):
         """Draw, and take the keys."""
         self.query_one(VerticalScroll).focus()
         self._draw()
+
+    def on_key(self, event: events.Key) -> None:
+        """What opened it closes it, too; and who wants to quit wants to see the screen first."""
+        if event.key in self._leave:
+            event.stop()
+            self.dismiss()
 
     def on_resize(self) -> None:
         """Perhaps there is room for two columns now."""
@@ -131,7 +140,7 @@ def _group(console: Console, able: Mapping[str, bool], group: str) -> Text:
     if group == CHANGE and not console.model.may_change:
         why = "  (not now: read-only, or the proxy is lost)"
     text: Text = [[Piece(group, "heading"), Piece(why, "slow")]]
-    for action in ACTIONS:
+    for action in console.actions:
         if action.group == group:
             can = able[action.name]
             ink = "" if can else "quiet"

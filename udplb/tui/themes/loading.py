@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -12,9 +10,10 @@ from typing import Any, TypeVar
 
 from rich.cells import cell_len
 
-from udplb.config.load import decoded, document, located
+from udplb.config.load import located
 from udplb.config.problems import ConfigError, Problem, Report
-from udplb.config.wording import KeyPath, echo, escape
+from udplb.config.wording import KeyPath, echo
+from udplb.tui.small_toml import document_of, read_text
 from udplb.tui.themes.glyphs import GLYPHS
 from udplb.tui.themes.look import (
     ATTRIBUTES,
@@ -29,8 +28,6 @@ from udplb.tui.themes.theme import BASE_COLORS, ConsoleTheme, known_variables
 
 FILE_SIZE_MAX = 64 << 10
 """Bytes of a theme's file."""
-LINE_LENGTH_MAX = 500
-"""Characters. tomllib takes time and memory by the square of a key's parts."""
 PROBLEMS_MAX = 100
 """Told of one file."""
 
@@ -58,7 +55,7 @@ class ThemeError(Exception):
 def load_theme(path: Path) -> ConsoleTheme:
     """The theme in this file. Raises ThemeError."""
     try:
-        text = decoded(path, _read(path))
+        text = read_text(path, FILE_SIZE_MAX)
     except ConfigError as error:
         raise ThemeError(error.problems) from None
     return parse_theme(text, str(path))
@@ -66,11 +63,8 @@ def load_theme(path: Path) -> ConsoleTheme:
 
 def parse_theme(text: str, filename: str) -> ConsoleTheme:
     """The theme that this text describes; `filename` is for messages. Raises ThemeError."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > LINE_LENGTH_MAX:
-            raise _unusable(filename, f"a line of more than {LINE_LENGTH_MAX} characters", number)
     try:
-        written = document(text, filename)
+        written = document_of(text, filename)
     except ConfigError as error:
         raise ThemeError(error.problems) from None
     reader = _Reader(written)
@@ -81,31 +75,11 @@ def parse_theme(text: str, filename: str) -> ConsoleTheme:
     return theme
 
 
-def _unusable(filename: str, found: str, line: int = 0) -> ThemeError:
-    return ThemeError((Problem(filename, line, "", found, ""),))
-
-
 def _bounded(problems: tuple[Problem, ...], filename: str) -> tuple[Problem, ...]:
     more = len(problems) - PROBLEMS_MAX
     if more <= 0:
         return problems
     return (*problems[:PROBLEMS_MAX], Problem(filename, 0, "", f"and {more} more", ""))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        # A FIFO would keep us waiting for whoever writes into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unusable(str(path), "is not a regular file")
-            content = file.read(FILE_SIZE_MAX + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _unusable(str(path), f"cannot be read: {escape(reason)}") from None
-    if len(content) > FILE_SIZE_MAX:
-        raise _unusable(str(path), f"larger than {FILE_SIZE_MAX >> 10} KiB")
-    return content
 
 
 @cache

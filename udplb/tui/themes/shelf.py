@@ -137,7 +137,8 @@ def open_shelf(choice: str | None, environ: Mapping[str, str], *, no_color: bool
     `choice` is a theme's name or the path of a file, which has a "/" in it or ends in ".toml".
     None: `dark`, or `mono` where the user wants no colours; a choice is more than NO_COLOR.
     """
-    folder = user_folder(environ)
+    own = user_folder(environ)
+    folder = None if own is None else own / "themes"
     folders = (PACKAGED,) if folder is None else (PACKAGED, folder)
     name = choice or (NO_COLOR_THEME if no_color else DEFAULT)
     extra = None
@@ -150,12 +151,13 @@ def open_shelf(choice: str | None, environ: Mapping[str, str], *, no_color: bool
 
 
 def user_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where a user's own themes are (XDG Base Directory Specification); None: nobody knows."""
+    """Where a user's settings and themes are (XDG Base Directory Specification); None: nobody
+    knows."""
     base = environ.get("XDG_CONFIG_HOME", "")
     if os.path.isabs(base):  # what is relative is to be ignored
-        return Path(base, "udplb", "themes")
+        return Path(base, "udplb")
     home = environ.get("HOME", "")
-    return Path(home, ".config", "udplb", "themes") if os.path.isabs(home) else None
+    return Path(home, ".config", "udplb") if os.path.isabs(home) else None
 
 
 def _theme_files(folder: Path) -> list[Path]:

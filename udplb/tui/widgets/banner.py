@@ -6,6 +6,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from udplb.show.quantities import age, time_of_day
+from udplb.tui.actions import DEFAULTS, ActionTable
 from udplb.tui.ink import Inks, Piece, strip_of
 from udplb.tui.model import Model
 
@@ -30,9 +31,9 @@ class Banner(Widget):
         """What it says."""
         return "".join(piece.text for piece in self._pieces)
 
-    def show(self, model: Model, now: float) -> None:
+    def show(self, model: Model, now: float, actions: ActionTable = DEFAULTS) -> None:
         """What there is to say, if anything."""
-        self._pieces = said(model, now)
+        self._pieces = said(model, now, actions)
         self.display = bool(self._pieces)
         self.refresh()
 
@@ -41,7 +42,7 @@ class Banner(Widget):
         return strip_of(self._pieces, self.inks, self.size.width, self.rich_style)
 
 
-def said(model: Model, now: float) -> list[Piece]:
+def said(model: Model, now: float, actions: ActionTable = DEFAULTS) -> list[Piece]:
     """What an operator must know before he believes the rows; nothing: he may."""
     link = model.link
     if link.state == "ended":
@@ -51,11 +52,13 @@ def said(model: Model, now: float) -> list[Piece]:
         if model.snapshot is not None:
             rows = f" Rows of {time_of_day(model.arrived_at)}, actions off."
         if link.retry_at is not None:
-            retry = f" Try {link.tries + 1} in {age(max(0.0, link.retry_at - now))}, ^R now."
+            wait = age(max(0.0, link.retry_at - now))
+            retry = f" Try {link.tries + 1} in {wait}, {actions['resync'].key} now."
         return [Piece(f" ✖ {link.why}.", "down"), Piece(f"{rows}{retry}")]
     if model.paused_at is not None:
         since = time_of_day(model.paused_at)
-        return [Piece(f" ‖ Held since {since}: ", "slow"), Piece("counting goes on; p goes on.")]
+        ends = f"counting goes on; {actions['pause'].key} goes on."
+        return [Piece(f" ‖ Held since {since}: ", "slow"), Piece(ends)]
     if model.mismatch:
         return [Piece(" ▲ Read-only: ", "slow"), Piece(model.mismatch)]
     if model.restarted_at is not None and now - model.restarted_at < RESTARTED_S:

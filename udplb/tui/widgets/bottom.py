@@ -10,13 +10,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from udplb.show.states import BAD, CARE, GOOD
+from udplb.tui.actions import DEFAULTS, ActionTable
 from udplb.tui.ink import Inks, Piece, clean, strip_of
 from udplb.tui.model import Model
 from udplb.tui.news import Said
 from udplb.tui.problems import Problem
 
 NEWS_LINES_MAX = 3
-DISMISSES = " Esc dismisses "
 
 
 class BottomLine(Widget):
@@ -29,22 +29,42 @@ class BottomLine(Widget):
     def __init__(self) -> None:
         super().__init__()
         self.inks: Inks = {}
+        self._said: Said | None = None
+        self._dismisses = ""
+        self._problems: tuple[list[Piece], str] = ([], "")
         self._lines: list[tuple[list[Piece], str]] = []
         """Each with a hint at its right."""
 
-    def show(self, said: Said | None, problems: Sequence[Problem], model: Model) -> None:
-        """The news, and the problems."""
-        self._lines = [*self._news(said), _problems(problems, model)]
+    def show(
+        self,
+        said: Said | None,
+        problems: Sequence[Problem],
+        model: Model,
+        actions: ActionTable = DEFAULTS,
+    ) -> None:
+        """The news, and the problems; the keys that help are those of `actions`."""
+        self._said, self._dismisses = said, f" {actions['back'].key} dismisses "
+        self._problems = _problems(problems, model, actions)
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Other lines have room; before the first one there was none at all."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._lines = [*self._news(), self._problems]
         self.styles.height = len(self._lines)
         self.refresh()
 
-    def _news(self, said: Said | None) -> list[tuple[list[Piece], str]]:
+    def _news(self) -> list[tuple[list[Piece], str]]:
+        said = self._said
         if said is None:
             return []
         glyph, ink = (GOOD, "up") if said.good else (BAD, "down")
-        hint = DISMISSES if said.stays else ""
+        hint = self._dismisses if said.stays else ""
         text = " ".join(clean(line) for line in said.text.split("\n"))
-        rows = wrap(text, max(20, self.size.width - 3 - len(hint))) or [""]
+        width = max(20, self.size.width - 3 - len(hint))
+        rows = (wrap(text, width) if self.size.width else []) or [text]
         if len(rows) > NEWS_LINES_MAX:
             rows = [*rows[: NEWS_LINES_MAX - 1], f"{rows[NEWS_LINES_MAX - 1][:-1]}…"]
         heads = [Piece(f" {glyph} ", ink), *[Piece("   ")] * (len(rows) - 1)]
@@ -68,13 +88,15 @@ class BottomLine(Widget):
         self.app.call_later(self.app.run_action, f"do('{name}')")
 
 
-def _problems(problems: Sequence[Problem], model: Model) -> tuple[list[Piece], str]:
+def _problems(
+    problems: Sequence[Problem], model: Model, actions: ActionTable
+) -> tuple[list[Piece], str]:
     if problems:
         pieces = [Piece(f" {CARE} ", problems[0].ink)]
         for at, problem in enumerate(problems):
             pieces += [Piece(" · ", "quiet")] if at else []
             pieces += [Piece(problem.text, problem.ink)]
-        return pieces, " ! goes there "
+        return pieces, f" {actions['problem'].key} goes there "
     if model.shown is not None and model.link.state == "live":
         return [Piece(f" {GOOD} ", "up"), Piece("no problem", "quiet")], ""
     return [], ""

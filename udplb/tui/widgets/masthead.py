@@ -11,12 +11,12 @@ from textual.widget import Widget
 
 from udplb.show.quantities import age, count, time_of_day
 from udplb.show.states import BAD
-from udplb.tui.actions import ACTIONS, GO
+from udplb.tui.actions import DEFAULTS, ActionTable
 from udplb.tui.ink import Inks, Piece, clean, strip_of
 from udplb.tui.model import Model
 from udplb.tui.themes.glyphs import GLYPHS
 
-SCREENS = tuple(action for action in ACTIONS if action.group == GO and action.key.isdigit())
+SCREENS = ("overview", "backends", "flows", "events", "config")
 NAME = (Piece(" udplb ", "heading"),)
 WHERE_MIN = 12
 """Cells that the place keeps, if there is room for anything else."""
@@ -40,6 +40,7 @@ class Masthead(Widget):
         self._now = 0.0
         self._unseen = 0
         self._glyphs: Mapping[str, str] = GLYPHS
+        self._actions = DEFAULTS
         self._places: list[tuple[int, int, str]] = []
 
     def show(
@@ -51,10 +52,11 @@ class Masthead(Widget):
         unseen: int,
         now: float,
         glyphs: Mapping[str, str] = GLYPHS,
+        actions: ActionTable = DEFAULTS,
     ) -> None:
         """`where`: the target, in a few words; `unseen`: events that nobody has looked at."""
         self._model, self._where, self._screen = model, where, screen
-        self._glyphs = glyphs
+        self._glyphs, self._actions = glyphs, actions
         self._unseen, self._now = unseen, now
         self.refresh()
 
@@ -95,13 +97,13 @@ class Masthead(Widget):
         pieces: list[Piece] = []
         self._places = []
         at = 0
-        for action in SCREENS:
+        for action in map(self._actions.__getitem__, SCREENS):
             title = _SHORT[action.name] if narrow else action.title
             text = f" {action.key} {title}{self._badge(action.name, model)} "
             pieces.append(Piece(text, "tab" if action.name == self._screen else ""))
             self._places.append((at, at + len(text), action.name))
             at += len(text)
-        help_text = " ? Help "
+        help_text = f" {self._actions['help'].key} Help "
         self._places.append((at, at + len(help_text), "help"))
         pieces.append(Piece(help_text))
         return strip_of(pieces, self.inks, self.size.width, self.rich_style)

@@ -8,6 +8,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from udplb.show.quantities import count, rate
+from udplb.tui.actions import DEFAULTS, ActionTable
 from udplb.tui.ink import Inks, Piece, strip_of
 from udplb.tui.model import Model
 from udplb.tui.problems import Problem
@@ -29,9 +30,17 @@ class Summary(Widget):
         super().__init__()
         self.inks: Inks = {}
         self._lines: list[list[Piece]] = []
+        self._actions = DEFAULTS
 
-    def show(self, model: Model, problems: Sequence[Problem], now: float) -> None:
+    def show(
+        self,
+        model: Model,
+        problems: Sequence[Problem],
+        now: float,
+        actions: ActionTable = DEFAULTS,
+    ) -> None:
         """How it goes now."""
+        self._actions = actions
         first = [*liveness(model, now, GLYPHS, brief=True)]
         if model.shown is not None:
             every = [each for cluster in model.shown.clusters for each in cluster.backends]
@@ -50,5 +59,6 @@ class Summary(Widget):
         lines, height = self._lines, self.size.height
         line: list[Piece] = lines[y] if y < len(lines) else []
         if y == height - 1 and y >= len(lines):
-            line = [Piece(f"{LEAST_WIDTH}x{LEAST_HEIGHT} shows more; q leaves", "quiet")]
+            leaves = f"{self._actions['quit'].key} leaves"
+            line = [Piece(f"{LEAST_WIDTH}x{LEAST_HEIGHT} shows more; {leaves}", "quiet")]
         return strip_of(line, self.inks, self.size.width, self.rich_style)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,19 @@ def test_a_socket_that_cannot_be_connected_says_so() -> None:
             raise OSError(errno.ENETUNREACH, "the address was taken off the interface")
 
     assert not kernel.receive_nothing_more(Homeless())
+
+
+def test_a_thread_wakes_on_time() -> None:
+    need_linux()
+    slack: list[int] = []
+
+    def look() -> None:
+        prctl = ctypes.CDLL(None).prctl
+        slack.append(prctl(30, 0, 0, 0, 0))  # PR_GET_TIMERSLACK
+        kernel.wake_on_time()
+        slack.append(prctl(30, 0, 0, 0, 0))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert slack[0] > slack[1] == 1

@@ -20,6 +20,7 @@ from udplb.config.load import digest_of
 from udplb.core.flow import Flow
 from udplb.core.reasons import CloseReason
 from udplb.core.settings import Configuration
+from udplb.engine import kernel
 from udplb.engine.binding import StartError
 from udplb.engine.control.desk import Desk
 from udplb.engine.control.requests import Refused
@@ -163,6 +164,7 @@ class Engine:
             self._ready.set()
 
     def _forward(self) -> None:
+        kernel.wake_on_time()
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(self._failed)
         try:

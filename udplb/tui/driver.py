@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from udplb.tui.breath import breathe
+
 
 class Forgiving:
     """A stream whose failures are nobody's business."""
@@ -41,3 +43,7 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **how: Any) -> None:
         super().__init__(*arguments, **how)
         self._file: Any = Forgiving(self._file)
+
+    def write(self, data: str) -> None:
+        breathe()
+        super().write(data)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from udplb.config.wording import cut, escape
+from udplb.tui.breath import breathing
 from udplb.tui.settings import Settings, load_settings
 from udplb.tui.themes.loading import ThemeError
 from udplb.tui.themes.no_color import take_no_color
@@ -100,7 +101,8 @@ def show_console(
             leave_for=leave_for,
         )
         console.driver_class = TerminalDriver
-        console.run()
+        with breathing(embedded=heartbeat is not None):
+            console.run()
     except Exception as broken:  # noqa: BLE001 - whatever it is, it must not end the proxy
         return _told(broken)
     if gone:

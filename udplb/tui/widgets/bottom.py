@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from udplb.show.states import BAD, CARE, GOOD
 from udplb.tui.actions import DEFAULTS, ActionTable
+from udplb.tui.breath import breathe
 from udplb.tui.ink import Inks, Piece, clean, strip_of
 from udplb.tui.model import Model
 from udplb.tui.news import Said
@@ -43,6 +44,7 @@ class BottomLine(Widget):
         actions: ActionTable = DEFAULTS,
     ) -> None:
         """The news, and the problems; the keys that help are those of `actions`."""
+        breathe()
         self._said, self._dismisses = said, f" {actions['back'].key} dismisses "
         self._problems = _problems(problems, model, actions)
         self._lay_out()
@@ -76,6 +78,7 @@ class BottomLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The pieces, and at the right what can be done about them."""
+        breathe()
         pieces, hint = self._lines[y] if y < len(self._lines) else ([], "")
         width = self.size.width
         left = strip_of(pieces, self.inks, max(0, width - len(hint)), self.rich_style)

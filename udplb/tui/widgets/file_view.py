@@ -8,6 +8,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from udplb.tui.breath import breathe
 from udplb.tui.ink import Inks, Piece, strip_of
 
 MARGIN = 6
@@ -29,6 +30,7 @@ class FileView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, lines: Sequence[Sequence[Piece]], problems: Mapping[int, Sequence[str]]) -> None:
         """The file's lines, and what is wrong by the line's number, from 1 on; 0: with no line."""
+        breathe()
         drawn: list[list[Piece]] = []
         self._wrong_at = []
         for number in range(len(lines) + 1):
@@ -63,6 +65,7 @@ class FileView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """A line."""
+        breathe()
         place = self.first + y
         line = self._lines[place] if place < len(self._lines) else []
         return strip_of(line, self.inks, self.size.width, self.rich_style)

@@ -13,6 +13,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from udplb.tui.breath import breathe
 from udplb.tui.draw.chart import Row, Series, Span, chart
 from udplb.tui.draw.history import History
 from udplb.tui.draw.scale import Scale
@@ -58,6 +59,7 @@ class TrafficGraph(Widget):
 
         A history keeps its scale from one call to the next; another one begins with its own.
         """
+        breathe()
         self._series = tuple(series)
         self._span = Span(now, self._span.lasts_s)
         self._scales = {
@@ -71,6 +73,7 @@ class TrafficGraph(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row of the chart."""
+        breathe()
         if self._drawn != self.size:
             tops = [self._scales[each.values, each.times].top for each in self._series]
             self._rows = chart(self._series, tops, self._span, *self.size)

@@ -8,6 +8,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from udplb.tui.breath import breathe
 from udplb.tui.ink import Inks, Piece, clean, strip_of
 
 
@@ -25,6 +26,7 @@ class Lines(Widget):
 
     def show(self, lines: Sequence[Sequence[Piece]]) -> None:
         """These lines."""
+        breathe()
         taller = len(lines) != len(self._lines)
         self._lines = lines
         self.refresh(layout=taller)
@@ -40,5 +42,6 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         """A line."""
+        breathe()
         line = self._lines[y] if y < len(self._lines) else ()
         return strip_of(line, self.inks, self.size.width, self.rich_style)

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from udplb.tui.breath import breathe
 from udplb.tui.ink import Inks, Piece, fitted, strip_of
 from udplb.tui.widgets.columns import GAP, LiveColumn, LiveRow, laid_out, shortened
 
@@ -128,6 +129,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
 
         `pinned` stays in view above them; `more` is a line below the last of them.
         """
+        breathe()
         before = self._row_id
         self.rows, self._offset = rows, offset
         self._total = max(offset + len(rows), total or 0) if rows else 0
@@ -362,6 +364,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """The titles, then a row a line."""
+        breathe()
         width = self.width
         base = self.rich_style
         if y == 0:

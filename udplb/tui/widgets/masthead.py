@@ -12,6 +12,7 @@ from textual.widget import Widget
 from udplb.show.quantities import age, count, time_of_day
 from udplb.show.states import BAD
 from udplb.tui.actions import DEFAULTS, ActionTable
+from udplb.tui.breath import breathe
 from udplb.tui.ink import Inks, Piece, clean, strip_of
 from udplb.tui.model import Model
 from udplb.tui.themes.glyphs import GLYPHS
@@ -55,6 +56,7 @@ class Masthead(Widget):
         actions: ActionTable = DEFAULTS,
     ) -> None:
         """`where`: the target, in a few words; `unseen`: events that nobody has looked at."""
+        breathe()
         self._model, self._where, self._screen = model, where, screen
         self._glyphs, self._actions = glyphs, actions
         self._unseen, self._now = unseen, now
@@ -62,6 +64,7 @@ class Masthead(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The state, then the screens."""
+        breathe()
         if self._model is None:
             return Strip.blank(self.size.width, self.rich_style)
         if y == 0:

@@ -122,7 +122,11 @@ def summary(judgements: Sequence[Judgement]) -> str:
         f"wanted: {sum(one.wanted == 'pass' for one in with_targets)} pass,"
         f" {sum(one.wanted == 'SHORT' for one in with_targets)} SHORT",
     ]
-    return "; ".join([*parts, f"{absent} not measured"] if absent else parts)
+    if absent:
+        parts.append(f"{absent} not measured")
+    if any("SHORT" in (one.must, one.wanted) for one in with_targets):
+        parts.append("why SHORT: bench/NOTES.md")
+    return "; ".join(parts)
 
 
 def as_json(origin: Origin, settings: Mapping[str, object], outcome: Outcome) -> dict[str, object]:

@@ -82,7 +82,8 @@ def test_the_summary_counts_targets_alone() -> None:
     judgements.append(Judgement("row", MET, 0.7))
     judgements.append(Judgement("row", MET, 0.9))
     assert summary(judgements) == (
-        "targets: 4; must: 2 pass, 1 SHORT; wanted: 1 pass, 2 SHORT; 1 not measured"
+        "targets: 4; must: 2 pass, 1 SHORT; wanted: 1 pass, 2 SHORT; 1 not measured; "
+        "why SHORT: bench/NOTES.md"
     )
     assert summary([]) == "targets: 0; must: 0 pass, 0 SHORT; wanted: 0 pass, 0 SHORT"
 

@@ -96,7 +96,7 @@ def slope(samples: list[tuple[float, int]]) -> float:
 
 def test_a_subscriber_that_stops_reading(tmp_path: Path) -> None:
     need_linux()
-    port, server = free_port(), free_port() + 1
+    port, server = free_port(), free_port()
     file = file_of(tmp_path, port, server, 'profile = "dns"')
     generator = [
         load_path(), "flows", "--rate", NEW_FLOWS_PER_S, "--size", 64,

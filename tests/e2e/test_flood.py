@@ -47,7 +47,7 @@ def dropped(stderr: str) -> int:
 
 def flood(folder: Path, seconds: float, rate: float) -> tuple[int, int, int, int, int]:
     """Sent, shed, growth of memory in bytes, asked, and lost by a flow that exists."""
-    backend, port = free_port(), free_port() + 1
+    backend, port = free_port(), free_port()
     engine, terms = 'max_flows = 3\ndrain_timeout = "100ms"', 'front_timeout = "60s"'
     with (
         process([load_path(), "echo", "--port", backend], "ready"),

@@ -200,7 +200,7 @@ def broken(wish: Wish, number: int) -> tuple[str, int, str]:
 
 def test_a_hundred_saves_under_traffic(tmp_path: Path) -> None:
     chance = random.Random(4)
-    second_port = free_port() + 1
+    second_port = free_port()
     with scene(tmp_path) as s:
         proxy, wish, seconds = s.proxy, s.wish, 0
         s.traffic.begin()
@@ -284,7 +284,7 @@ def test_saves_as_fast_as_they_come(tmp_path: Path) -> None:
 def test_a_listener_moves_and_changes_its_cluster(tmp_path: Path) -> None:
     """Flows of a listener that stays do not notice; datagrams in its old socket are not lost."""
     with scene(tmp_path) as s:
-        proxy, wish, port = s.proxy, s.wish, free_port() + 2
+        proxy, wish, port = s.proxy, s.wish, free_port()
         s.traffic.begin()
         until(lambda: proxy.status().totals.flows == FLOWS, "all flows")
         other = cluster("d", [backend(f"127.0.0.1:{wish.ports[0]}")])

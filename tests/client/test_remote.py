@@ -239,7 +239,9 @@ def test_an_older_proxy_knows_no_lock(tmp_path: Path) -> None:
         Liar(tmp_path / "s", [HELLO, unknown, answer]) as liar,
         SocketClient(tmp_path / "s", read_only=True) as client,
     ):
+        assert client.locked is None
         assert client.ask(Listeners()) == ()
+        assert client.locked is False
         with pytest.raises(Refused, match="only looks"):
             client.ask(Reload())
         assert [each["request"] for each in liar.heard] == ["lock", "listeners"]

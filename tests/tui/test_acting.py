@@ -346,6 +346,44 @@ def test_a_reload_shows_the_difference_first() -> None:
     run(scenario)
 
 
+def test_a_file_that_was_saved_once_more_is_shown_anew() -> None:
+    """A reload is that of the file whose difference was shown."""
+
+    async def scenario() -> None:
+        client = FakeClient(scenes.busy())
+        files = {"d" * 64: "balance maglev → hrw", "e" * 64: "balance maglev → random"}
+        saved = ["d" * 64]
+        client.answers[Diff] = lambda request: difference(
+            on_reload=(Touched(sentence=f"cluster game: {files[saved[-1]]}", flows=0),),
+            digest=saved[-1],
+        )
+
+        def reload(request: Reload) -> Done:
+            if request.expected != saved[-1]:
+                raise Refused("stale", "udplb.toml changed since the difference was shown")
+            return Done(sentences=("taken up",), generation=15)
+
+        client.answers[Reload] = reload
+        async with console_on(client) as (app, pilot, _):
+            await pilot.press("R")
+            await until(pilot, lambda: is_open(app))
+            assert "maglev → hrw" in lines_of(app)
+            assert "runs: udplb reload" in screen_text(app)
+            saved.append("e" * 64)
+            first = app.screen
+            await pilot.press("y")
+            await until(pilot, lambda: is_open(app) and app.screen is not first)
+            assert "maglev → random" in lines_of(app)
+            latest = app.news.latest()
+            assert latest is not None
+            assert "changed since the difference was shown" in latest.text
+            await pilot.press("y")
+            await until(pilot, lambda: "taken up" in screen_text(app))
+            assert client.changes() == [Reload(generation=14, expected=digest) for digest in saved]
+
+    run(scenario)
+
+
 def test_a_reload_that_cuts_many_off_needs_their_number() -> None:
     async def scenario() -> None:
         client = FakeClient(scenes.busy())
@@ -418,6 +456,77 @@ def test_flows_are_closed_by_a_filter_that_the_proxy_counts() -> None:
     run(scenario)
 
 
+def test_flows_that_came_to_match_are_shown_anew_with_the_filter_that_was_typed() -> None:
+    async def scenario() -> None:
+        client = FakeClient(scenes.named("first"), rows=scenes.flow_rows(100))
+
+        def close(request: CloseFlows) -> Closed:
+            if request.counted != len(client.rows):
+                raise Refused("stale", "200 flows match by now, not 100; look again")
+            return Closed(flows=200)
+
+        client.answers[CloseFlows] = close
+        async with console_on(client) as (app, pilot, _):
+            app.acting.close_matching()
+            await until(pilot, lambda: is_open(app))
+            dialog_of(app).query_one("#field-filter", Input).value = "idle>1s"
+            await until(pilot, lambda: "100 of 18,402 flows match now" in lines_of(app))
+            client.rows = scenes.flow_rows(200)
+            first = app.screen
+            dialog_of(app).query_one("#accept", Button).focus()
+            await pilot.press("y")
+            await until(pilot, lambda: is_open(app) and app.screen is not first)
+            await until(pilot, lambda: "200 of 18,402 flows match now" in lines_of(app))
+            dialog_of(app).query_one("#accept", Button).focus()
+            await pilot.press("y")
+            await until(pilot, lambda: "200 flows closed" in screen_text(app))
+            assert client.changes() == [
+                CloseFlows(filter="idle>1s", counted=counted, engine="first")
+                for counted in (100, 200)
+            ]
+
+    run(scenario)
+
+
+def test_the_proxy_counts_when_the_filter_has_rested() -> None:
+    async def scenario() -> None:
+        client = FakeClient(scenes.busy(), rows=scenes.flow_rows(3))
+        async with console_on(client) as (app, pilot, _):
+            counting = on_flows.Counting(app, "idle>1s")
+            told: list[None] = []
+            counting.begin(app, lambda: told.append(None))
+            assert counting.window("idle>1s") is None
+            await until(pilot, lambda: counting.window("idle>1s"), "what stands there, at once")
+            for text in ("idle>10", "idle>10s", "idle>", "idle>10m", "idle>10m rate>1"):
+                assert counting.window(text) is None
+                assert counting.window(text) is None, "a redraw is no key"
+            await until(pilot, lambda: counting.window("idle>10m rate>1"))
+            asked = [each.query.filter for each in client.asked if isinstance(each, Flows)]
+            assert asked == ["idle>1s", "idle>10m rate>1"]
+            assert len(told) == 2
+
+    run(scenario)
+
+
+def test_flows_of_an_engine_that_ended_are_not_closed_in_the_next() -> None:
+    async def scenario() -> None:
+        client = FakeClient(scenes.named("first"), rows=scenes.flow_rows(3))
+        client.answers[CloseFlows] = lambda request: Closed(flows=1)
+        async with console_on(client) as (app, pilot, _):
+            await until(pilot, lambda: app.model.snapshot)
+            app.acting._ask(lambda: on_flows.closing(app, [1], "", "first"))
+            await until(pilot, lambda: is_open(app))
+            await pilot.press("y")
+            await until(pilot, client.changes)
+            assert client.changes() == [CloseFlows(flows=(1,), engine="first")]
+            client.show(scenes.named("second", at=2_000.0))
+            await until(pilot, lambda: app.model.era == 1)
+            plan = on_flows.closing(app, [1], "", "first")
+            assert plan == "the proxy is another process now: these flows are gone"
+
+    run(scenario)
+
+
 def test_closing_more_than_a_quarter_needs_their_number() -> None:
     async def scenario() -> None:
         few = msgspec.structs.replace(scenes.busy().totals, flows=300)
@@ -449,6 +558,21 @@ def test_a_session_that_is_locked_stays_so() -> None:
             await pilot.press("D")
             await pilot.pause()
             assert not isinstance(app.screen, Dialog)
+            assert not client.changes()
+
+    run(scenario)
+
+
+def test_a_proxy_that_knows_no_lock_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with console_on() as (app, pilot, client):
+            monkeypatch.setattr(client, "lock", lambda: setattr(client, "read_only", True))
+            await pilot.press("L")
+            await until(pilot, lambda: is_open(app))
+            await pilot.press("y")
+            await until(pilot, lambda: "knows no lock; this console sees to it" in screen_text(app))
+            await pilot.press("D")
+            await pilot.pause()
             assert not client.changes()
 
     run(scenario)
@@ -584,7 +708,7 @@ def test_a_question_to_one_process_is_not_put_to_another() -> None:
     async def scenario() -> None:
         client = scenes.proxy()
         async with console_on(client) as (app, pilot, _):
-            app.acting._ask(lambda: on_flows.closing(app, [7_000], ""))
+            app.acting._ask(lambda: on_flows.closing(app, [7_000], "", ""))
             await until(pilot, lambda: is_open(app))
             # In a container the number of the process is the same again.
             client.show(msgspec.structs.replace(scenes.busy(step=1), up_s=1.0))

@@ -65,6 +65,13 @@ def test_another_process_begins_anew() -> None:
     assert model.flow_paces[ROW.id].history == (ROW.rate,)
 
 
+def test_an_engine_is_known_by_its_name() -> None:
+    model = Model()
+    for name, at, era in (("a", 5.0, 0), ("a", 60.0, 0), ("b", 3_000.0, 1), ("b", 3_001.0, 1)):
+        model.took([scenes.named(name, at=at)], NOW)
+        assert model.era == era, "also where process and age say nothing"
+
+
 def test_a_pause_holds_the_rows_until_others_are_asked_for() -> None:
     model, first, other = Model(), window(10.0), window(14.0)
     model.took_window(first, NOW, RATE)

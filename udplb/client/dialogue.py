@@ -47,7 +47,9 @@ class Dialogue:
     ) -> None:
         self.path = path
         self.read_only = read_only
-        """It was asked to be locked. A proxy of an older version knows no lock."""
+        """It was asked to be locked."""
+        self.locked = False
+        """The proxy has locked it. One of an older version knows no lock."""
         self.settled = True
         """Nothing is owed on it: what was asked is answered."""
         self._clock = clock
@@ -171,7 +173,9 @@ class Dialogue:
     def _lock(self, deadline: float) -> None:
         self.send(Lock(), deadline)
         match self.receive(deadline):
-            case Answered(id=0) | Failed(id=0, code="bad_request"):
+            case Answered(id=0):
+                self.settled = self.locked = True
+            case Failed(id=0, code="bad_request"):
                 self.settled = True
             case Failed() as said:
                 raise refused_of(said)

@@ -91,6 +91,9 @@ class Client(ABC):
 
     read_only: bool = False
     """Requests that change something are refused here already, and by the proxy, too."""
+    locked: bool | None = None
+    """Whether the proxy sees to it; False: one of an older version knows no lock, and only this
+    client does. None: it was not asked for a lock yet."""
 
     @abstractmethod
     def ask(self, request: Request[Answer], timeout_s: float = ASK_S) -> Answer:

@@ -65,6 +65,7 @@ class LocalClient(Client):
     def lock(self) -> None:
         """Only look from now on; what has not begun in the engine by now is refused there."""
         self._session.lock()
+        self.locked = True
         super().lock()
 
     def close(self) -> None:

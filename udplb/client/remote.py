@@ -127,6 +127,8 @@ class SocketClient(Client):
         left = max(0.0, min(CONNECT_S, deadline - self._clock()))
         dialogue = Dialogue(self.path, left, read_only=self.read_only, clock=self._clock)
         self.hello = dialogue.hello
+        if dialogue.read_only:
+            self.locked = dialogue.locked
         return dialogue
 
     def _take_quiet(self) -> Dialogue | None:

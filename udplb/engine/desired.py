@@ -51,6 +51,8 @@ class Preview(NamedTuple):
     changes: tuple[Change, ...]
     dropped: tuple[str, ...]
     """Of what operators changed, as the file changed it, too: a sentence for each."""
+    digest: bytes
+    """That of the file."""
 
 
 class DesiredState:
@@ -106,10 +108,13 @@ class DesiredState:
             await self._forwarding.change(self.file)
             self._note_generation()
 
-    async def reload(self, why: str, generation: int | None = None) -> Done:
+    async def reload(
+        self, why: str, generation: int | None = None, expected: str | None = None
+    ) -> Done:
         """Read the file again, and go over to what it says; `why` is for the log.
 
-        Raises Refused: then nothing was changed.
+        Raises Refused: then nothing was changed. `expected`: the hexadecimal digest of the file
+        that somebody had in mind.
         """
         if self.path is None:
             raise Refused("refused", "this proxy has no file; it was configured by a program")
@@ -121,6 +126,9 @@ class DesiredState:
             except (ConfigError, ReadingError) as error:
                 code = "invalid" if isinstance(error, ConfigError) else "refused"
                 raise self._reject(code, began, problems_of(error)) from None
+            if expected is not None and loaded.digest.hex() != expected:
+                message = f"{self.path} changed since the difference was shown; look again"
+                raise Refused("stale", message)
             if loaded.digest == self._digest and self._is_settled():
                 return self._in_force_already()
             await asyncio.sleep(0)  # each of these steps takes its time where there are thousands
@@ -246,7 +254,8 @@ class DesiredState:
             overlay, dropped = self._rebased(loaded)
             await asyncio.sleep(0)  # as in `reload`
             desired = overlay.over(loaded.configuration)
-            return Preview(difference(self._forwarding.configuration, desired), dropped)
+            changes = difference(self._forwarding.configuration, desired)
+            return Preview(changes, dropped, loaded.digest)
 
     # Steps
 

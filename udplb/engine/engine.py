@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from udplb import __version__
@@ -59,6 +60,8 @@ class Engine:
 
         `control_socket`: where requests are taken; None: nowhere but in this process.
         """
+        self.name = token_hex(8)
+        """That of no other: process ids come again, in a container every time."""
         self.bus = EventBus(wall_clock)
         self.failure: BaseException | None = None
         """What ended the engine before its time, if anything did."""
@@ -188,17 +191,28 @@ class Engine:
         self._desired = DesiredState(
             self.forwarding, self.bus, self._clock, self._configuration, self._file, self._digest
         )
-        pictures = Pictures(self._loop, self._clock, self.bus, self.forwarding, self._desired)
+        pictures = Pictures(
+            self._loop, self._clock, self.bus, self.forwarding, self._desired, self.name
+        )
         self._rankings = Rankings(self._loop, self._clock, lambda: self.forwarding.all_listeners)
         taps = Taps(self.forwarding.datapath, self._clock, self.bus.now)
         self.desk = Desk(
-            pictures, self.forwarding, self._desired, self._rankings, taps, self.bus, self._clock
+            pictures,
+            self.forwarding,
+            self._desired,
+            self._rankings,
+            taps,
+            self.bus,
+            self._clock,
+            self.name,
         )
         try:
             if self.control_socket is not None:
                 # First: another udplb that runs with this file is named by its pid.
                 place = self.control_socket
-                self._server = Server(self._loop, self.desk, place, version=__version__)
+                self._server = Server(
+                    self._loop, self.desk, place, version=__version__, engine=self.name
+                )
                 self._server.open()
             await self._desired.start()
             self._open_doors()

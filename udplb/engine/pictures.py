@@ -33,7 +33,10 @@ class Pictures:
         bus: EventBus,
         forwarding: Forwarding,
         desired: DesiredState,
+        engine: str = "",
     ) -> None:
+        """`engine`: this engine's name, that of no other."""
+        self._engine = engine
         self._loop = loop
         self._now = clock
         self._bus = bus
@@ -113,6 +116,7 @@ class Pictures:
             at=now,
             up_s=now - self._began_at,
             pid=os.getpid(),
+            engine=self._engine,
             version=__version__,
             state=self.state,
             configuration=self._desired.snapshot,

@@ -255,6 +255,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The whole engine at `at`, on its own clock."""
 
     pid: int = 0
+    engine: str = ""
+    """A name made anew at each start: the numbers of flows mean nothing to another engine."""
     version: str = ""
     configuration: ConfigurationSnapshot = ConfigurationSnapshot()
 

@@ -1,7 +1,8 @@
 """Acting: what changes the proxy. Each asks before it acts, with what it would mean.
 
-Targets are pinned when a dialog opens, together with the configuration's generation: if that is
-another by the time of the yes, the proxy refuses, and the dialog shows what is so now.
+Targets are pinned when a dialog opens, together with the engine's name and the configuration's
+generation: if one is another by the time of the yes, the proxy refuses, and the dialog shows what
+is so now.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from udplb.engine.control.requests import (
     Diff,
     Difference,
     Done,
+    Listeners,
 )
 from udplb.engine.control.spelling import command_line
 from udplb.engine.events import BackendDrained, Event
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 Changes = Sequence[Change[Any]]
 ANOTHER = "the proxy is another process now: leave this, and look again"
-STALE = "something was changed meanwhile; this is how it is now"
+NO_LOCK = "read-only: the proxy is of an older version and knows no lock; this console sees to it"
 
 
 class Acting:
@@ -96,7 +98,8 @@ class Acting:
         if not flows and not pattern:
             self._console.news.told("put the cursor on a flow first (screen 3)")
             return
-        self._ask(lambda: on_flows.closing(self._console, flows, pattern))
+        engine = self._engine
+        self._ask(lambda: on_flows.closing(self._console, flows, pattern, engine))
 
     def close_matching(self) -> None:
         """Close flows by a filter, from any screen."""
@@ -142,7 +145,13 @@ class Acting:
             console.client.lock()
             console.model.read_only = True
             console.news.told("this session is read-only now")
+            console.ask(Listeners(), told, told)
             dialog.done()
+
+        def told(answer: object) -> None:
+            """Whatever was answered: a connection was made, and should be locked."""
+            if console.client.locked is False:
+                console.news.told(NO_LOCK, stays=True)
 
         dialog = Dialog("Lock this session?", lines, accept, verb="Lock")
         console.open(dialog)
@@ -182,6 +191,12 @@ class Acting:
         snapshot = self._console.model.snapshot
         return 0 if snapshot is None else snapshot.configuration.generation
 
+    @property
+    def _engine(self) -> str:
+        """The name of the engine that is shown; empty: it gives none, and knows of none."""
+        snapshot = self._console.model.snapshot
+        return "" if snapshot is None else snapshot.engine
+
     def _ask(self, build: Callable[[], Plan | str]) -> None:
         """Open the dialog that was planned; where there is nothing to ask, say why."""
         plan = build()
@@ -191,10 +206,12 @@ class Acting:
             self._open(plan, again=lambda: self._ask(build))
 
     def _open(self, plan: Plan, again: Callable[[], None]) -> None:
-        def requests(answers: Answers) -> Changes:
-            return plan.requests(answers)
-
+        engine = self._engine or None
         era = self._console.model.era
+
+        def requests(answers: Answers) -> Changes:
+            wanted = plan.requests(answers)
+            return [msgspec.structs.replace(each, engine=engine) for each in wanted]
 
         def accept(answers: Answers) -> str | None:
             if self._console.model.era != era:
@@ -205,7 +222,9 @@ class Acting:
                 wanted = requests(answers)
             except ValueError as error:
                 return str(error)
-            self._carry_out(list(wanted), [], dialog, plan, again)
+            anew = plan.again
+            afterwards = again if anew is None else lambda: self._ask(lambda: anew(answers))
+            self._carry_out(list(wanted), [], dialog, plan, afterwards)
             return None
 
         def command(answers: Answers) -> str:
@@ -258,7 +277,7 @@ class Acting:
             stale = isinstance(error, Refused) and error.code == "stale" and not said
             if stale and dialog.is_attached:
                 dialog.done()
-                console.news.failed(STALE)
+                console.news.failed(f"not done: {error}")
                 again()
                 return
             problems = error.problems if isinstance(error, Refused) else ()

@@ -43,8 +43,7 @@ class Going:
         problem = console.problems[self._problem]
         console.show_pane(problem.screen)
         if problem.id is not None:
-            for table in console.pane.query(LiveTable):
-                table.go_to(problem.id)
+            console.pane.go_to(problem.id)
 
     def to_backend(self, key: BackendKey) -> None:
         """The backend, on its screen; a filter that hides it goes."""

@@ -355,6 +355,8 @@ class Model:
 
 def _is_another(before: Snapshot, after: Snapshot) -> bool:
     """Whether it is another process; in a container it may have the same number."""
+    if before.engine and after.engine:
+        return before.engine != after.engine
     return before.pid != after.pid or after.up_s < before.up_s
 
 

@@ -14,6 +14,8 @@ PER_KIND_MAX = 20
 """Backends with the same kind of problem that are told one by one."""
 FLOWS_SHARE = 0.9
 """Of the most flows there may be: from here on it is a problem."""
+MISTAKE = "mistake"
+"""The id of the file's first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _of_configuration(snapshot: Snapshot) -> list[Problem]:
     found = []
     if known.last_reload is not None and known.last_reload.problems:
         problems = plural(len(known.last_reload.problems), "mistake")
-        found.append(Problem(f"the file has {problems}", "down", "config"))
+        found.append(Problem(f"the file has {problems}", "down", "config", MISTAKE))
     if known.drift:
         found.append(Problem(f"differs from the file: {known.drift[0]}", "cfg-change", "config"))
     if known.awaiting_restart:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import uvloop
@@ -182,7 +183,13 @@ class Ground(LoopThread):
         version = keys.pop("version", "1.2.3")
         keys.setdefault("sweep_s", 0.01)
         server = Server(
-            self.loop, self.desk, self.path, version=version, limits=Limits(**keys), **own
+            self.loop,
+            self.desk,
+            self.path,
+            version=version,
+            engine=token_hex(8),
+            limits=Limits(**keys),
+            **own,
         )
         self.server = server
         self.do(server.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from tests.engine.control.ground import RawClient
 from tests.harness import Events, Proxy, Servers, Udp, configuration, proxy, until
 from udplb.config.load import load
 from udplb.core.settings import FlowTerms
-from udplb.engine.control.desk import Feed
+from udplb.engine.control.desk import Feed, has_grown
 from udplb.engine.control.requests import (
+    COUNT_GROWTH_MIN,
     REQUESTS,
     AddBackend,
     Backends,
@@ -188,6 +190,9 @@ def test_flows_are_closed_by_number_and_by_filter() -> None:
         (CloseFlows(flows=(99,)), "not_found"),
         (CloseFlows(filter="backend=nobody"), "not_found"),
         (CloseFlows(flows=(1,), generation=7), "stale"),
+        (CloseFlows(flows=(1,), engine="another"), "stale"),
+        (CloseFlows(filter="backend=b0", engine="another"), "stale"),
+        (CloseFlows(flows=(1,), counted=1), "bad_request"),
     ],
 )
 def test_flows_that_cannot_be_meant(request_: CloseFlows, code: str) -> None:
@@ -278,7 +283,87 @@ def test_a_drain_that_is_refused_has_not_begun() -> None:
         assert not p.ask(Status()).clusters[0].backends[0].draining
 
 
+@pytest.mark.parametrize(
+    ("counted", "found", "grown"),
+    [
+        (0, 10, False), (0, 11, True), (5, 15, False), (5, 16, True), (200, 220, False),
+        (200, 221, True), (18_000, 19_800, False), (18_000, 19_801, True), (300, 0, False),
+    ],
+)  # fmt: skip
+def test_a_count_grows_by_a_tenth_or_by_ten(counted: int, found: int, grown: bool) -> None:
+    assert has_grown(counted, found) is grown
+
+
+def test_flows_that_came_to_match_since_they_were_counted_are_not_closed() -> None:
+    with Servers() as servers, proxy(configuration(*servers.names)) as p:
+        clients = [Udp() for _ in range(COUNT_GROWTH_MIN + 2)]
+        for client in clients:
+            client.ask(b"x", p.at)
+        with pytest.raises(Refused, match="12 flows match by now, not 1; look again") as refused:
+            p.ask(CloseFlows(filter="backend=b0", counted=1))
+        assert refused.value.code == "stale"
+        assert p.ask(Status()).totals.flows == len(clients)
+        assert p.ask(CloseFlows(filter="backend=b0", counted=2)).flows == len(clients)
+
+
+def test_whoever_has_another_engine_in_mind_is_refused() -> None:
+    with Servers() as servers:
+        settings = configuration(*servers.names)
+        with proxy(settings) as p:
+            first = p.ask(Status()).engine
+            assert len(first) == 16
+            for request in (Reload(engine="x"), SetWeight(cluster="c", backend="b0", weight=2)):
+                change = msgspec.structs.replace(request, engine="x")
+                with pytest.raises(Refused, match="started anew since; look again") as refused:
+                    p.ask(change)
+                assert refused.value.code == "stale"
+            change = SetWeight(cluster="c", backend="b0", weight=2, engine=first)
+            assert p.ask(change).generation == 2
+        with proxy(settings) as p:
+            Udp().ask(b"x", p.at)
+            assert p.ask(Status()).engine != first
+            with pytest.raises(Refused) as refused:
+                p.ask(CloseFlows(flows=(1,), engine=first))
+            assert refused.value.code == "stale"
+            assert p.ask(Status()).totals.flows == 1
+
+
+def test_greeting_and_snapshots_name_the_same_engine(tmp_path: Path) -> None:
+    place = tmp_path / "control.sock"
+    with Servers() as servers, proxy(configuration(*servers.names), control_socket=place) as p:
+        client = RawClient(place)
+        assert client.hear()["engine"] == p.ask(Status()).engine == p.engine.name
+
+
 # The difference
+
+
+def test_a_reload_is_that_of_the_file_whose_difference_was_shown(tmp_path: Path) -> None:
+    with of_a_file(tmp_path) as (p, write):
+        path = tmp_path / "udplb.toml"
+        write(backend="weight = 2")
+        shown = p.ask(Diff()).digest
+        assert shown == hashlib.sha256(path.read_bytes()).hexdigest()
+        write(backend="weight = 3")
+        with pytest.raises(Refused, match="changed since the difference was shown") as refused:
+            p.ask(Reload(expected=shown))
+        assert refused.value.code == "stale"
+        told = p.ask(Status()).configuration
+        assert (told.generation, told.rejected, told.last_reload) == (1, 0, None)
+        done = p.ask(Reload(expected=p.ask(Diff()).digest))
+        assert done.sentences == ("cluster c: backend b0 weight 1 → 3",)
+        write(backend="weight = 2")
+        assert p.ask(Reload()).generation == 3, "whoever was shown nothing may"
+
+
+def test_a_file_with_mistakes_has_no_difference_to_expect(tmp_path: Path) -> None:
+    with of_a_file(tmp_path) as (p, write):
+        shown = p.ask(Diff()).digest
+        write(backend="weight = -5")
+        assert p.ask(Diff()).digest == ""
+        with pytest.raises(Refused) as refused:
+            p.ask(Reload(expected=shown))
+        assert refused.value.code == "invalid"
 
 
 def test_a_difference_tells_the_flows_that_it_would_touch(tmp_path: Path) -> None:

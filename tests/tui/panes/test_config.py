@@ -9,7 +9,10 @@ from tests.tui import scenes
 from tests.tui.driving import console_on, run, screen_text
 from tests.tui.waiting import settle, until
 from udplb.client import Refused
-from udplb.engine.control.requests import Diff, File
+from udplb.engine.control.requests import Diff, Difference, File, FileText
+from udplb.tui.highlight import highlighted
+from udplb.tui.ink import Piece
+from udplb.tui.panes.config import Config
 from udplb.tui.widgets.file_view import FileView
 
 
@@ -41,6 +44,66 @@ def test_mistakes_stand_at_their_lines_and_enter_goes_to_them() -> None:
             await pilot.press("enter")
             await settle(pilot, client)
             assert "weight = -5" in screen_text(app)
+
+    run(scenario)
+
+
+def test_the_next_problem_goes_to_the_mistake() -> None:
+    """However far down it is, and though the file is not known yet."""
+
+    async def scenario() -> None:
+        client = scenes.proxy(bad_file=True)
+        await_file = client.answers[File]
+        long = "# nothing\n" * 500
+
+        def far_down(request: File) -> FileText:
+            file = await_file(request)
+            assert isinstance(file, FileText)
+            return msgspec.structs.replace(file, text=file.text + long + "last = 1")
+
+        client.answers[File] = far_down
+        lines = far_down(File()).text.count("\n") + 1
+        told = client.answers[Diff](Diff())
+        assert isinstance(told, Difference)
+        problem = f"{told.file}:{lines}: last: nobody knows it"
+        client.answers[Diff] = lambda request: msgspec.structs.replace(told, problems=(problem,))
+        async with console_on(client, size=(120, 30)) as (app, pilot, _):
+            await until(pilot, lambda: any("the file has" in each.text for each in app.problems))
+            at = next(i for i, each in enumerate(app.problems) if "the file has" in each.text)
+            for _ in range(at + 1):
+                await pilot.press("exclamation_mark")
+            await until(pilot, lambda: "▲ last: nobody knows it" in screen_text(app))
+
+    run(scenario)
+
+
+def test_the_file_is_coloured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    coloured: list[str] = []
+
+    async def counting(text: str) -> list[list[Piece]]:
+        coloured.append(text)
+        return await highlighted(text)
+
+    monkeypatch.setattr("udplb.tui.panes.config.highlighted", counting)
+
+    async def scenario() -> None:
+        client = scenes.proxy()
+        async with console_on(client) as (app, pilot, _):
+            for _ in range(3):
+                await pilot.press("5")
+                await until(pilot, lambda: "drain_timeout" in screen_text(app))
+                await settle(pilot, client)
+                await pilot.press("1")
+            assert len(coloured) == 1
+            inks = {piece.ink for line in app.query_one(Config)._lines for piece in line}
+            assert "toml-key" in inks
+            client.answers[File] = lambda request: FileText(
+                file="x.toml", text="[other]\n", cut=False, in_force=True
+            )
+            await pilot.press("5")
+            await until(pilot, lambda: "[other]" in screen_text(app))
+            await settle(pilot, client)
+            assert coloured[1:] == ["[other]\n"]
 
     run(scenario)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.widgets import Input
 
@@ -12,6 +13,8 @@ from tests.tui.driving import console_on, dialog_of, is_open, run, screen_text
 from tests.tui.fake_proxy import NOW
 from tests.tui.waiting import settle, until
 from udplb.engine import events
+from udplb.show.events import Told, tell
+from udplb.tui.model import EVENTS_MAX
 from udplb.tui.panes.events import Events
 
 
@@ -38,6 +41,38 @@ def test_it_follows_the_news_until_somebody_goes_up() -> None:
             assert "f follows" in screen_text(app)
             await pilot.press("f")
             await until(pilot, lambda: "cluster later" in screen_text(app))
+
+    run(scenario)
+
+
+def test_what_stands_there_is_not_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[events.Event] = []
+
+    def counting(event: events.Event) -> Told:
+        made.append(event)
+        return tell(event)
+
+    monkeypatch.setattr("udplb.tui.panes.events.tell", counting)
+
+    async def scenario() -> None:
+        client = scenes.proxy()
+        async with console_on(client) as (app, pilot, _):
+            await pilot.press("4")
+            await until(pilot, lambda: any(each.request.events for each in client.streams))
+            client.tell(*ups(EVENTS_MAX))
+            await until(pilot, lambda: f"cluster c{EVENTS_MAX - 1}" in screen_text(app))
+            pane = app.pane
+            assert isinstance(pane, Events)
+            made.clear()
+            again = events.ClusterCameUp(at=NOW, cluster="again")
+            client.tell(again)
+            await until(pilot, lambda: "cluster again" in screen_text(app))
+            client.tell(msgspec.structs.replace(again, at=NOW + 1))
+            await until(pilot, lambda: "(2 times)" in screen_text(app))
+            assert made == [again, again]
+            rows = pane.table.rows
+            assert len(rows) == EVENTS_MAX
+            assert "cluster c1:" in rows[0].pieces[2].text, "the oldest is forgotten"
 
     run(scenario)
 
@@ -76,12 +111,12 @@ def test_enter_goes_to_the_backend_and_copy_gives_the_command() -> None:
             await until(pilot, lambda: any(each.request.events for each in client.streams))
             client.tell(*scenes.happenings())
             await pilot.press("4")
-            await until(pilot, lambda: "edge-6" in screen_text(app))
+            pane = app.pane
+            assert isinstance(pane, Events)
+            await until(pilot, lambda: pane.table.rows and pane.table.place > 0, "it follows")
             await pilot.press("g", "j", "y")
             await until(pilot, lambda: app.clipboard == "udplb weight game/edge-5 50")
             await pilot.press("G")
-            pane = app.pane
-            assert isinstance(pane, Events)
             await until(pilot, lambda: pane.table.place == len(pane.table.rows) - 1)
             await pilot.press("enter")
             await until(pilot, lambda: app.pane.NAME == "backends")

@@ -384,6 +384,19 @@ def test_the_tap_of_a_flow_that_ended_stays_and_says_so() -> None:
     run(scenario)
 
 
+def test_x_in_an_empty_tap_writes_nothing() -> None:
+    async def scenario() -> None:
+        proxy = Proxy()
+        proxy.tapped = ()
+        async with stage(proxy) as on:
+            await on.press("t")
+            await on.shows("tap of flow 7000")
+            await on.press("x")
+            await on.shows("nothing to export yet: no datagram was seen")
+
+    run(scenario)
+
+
 def test_x_in_the_tap_writes_a_capture(tmp_path: Path) -> None:
     async def scenario() -> None:
         proxy = Proxy()

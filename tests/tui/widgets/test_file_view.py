@@ -28,6 +28,32 @@ def test_lines_have_numbers_and_mistakes_stand_below_theirs() -> None:
     run(scenario)
 
 
+def test_a_mistake_is_broken_between_words_where_it_is_narrow() -> None:
+    wrong = "clusters.game.backends[1].weight: found -5; allowed: a number from 0 to 1000"
+
+    async def scenario() -> None:
+        app = Stage()
+        async with app.run_test(size=(40, 10)) as pilot:
+            view = app.query_one(FileView)
+            view.show([[Piece("a = 1")], [Piece("b = x")]], {1: [wrong]})
+            await pilot.pause()
+            rows = [view.render_line(y).text.rstrip() for y in range(6)]
+            assert rows[1].startswith("      ▲ clusters.game")
+            assert rows[2].startswith("        ")
+            assert [row.strip() for row in rows[1:4]] == [
+                "▲ clusters.game.backends[1].weig",
+                "ht: found -5; allowed: a",
+                "number from 0 to 1000",
+            ]
+            assert rows[4] == "   2  b = x"
+            await pilot.resize_terminal(120, 10)
+            await pilot.pause()
+            assert view.render_line(1).text.rstrip() == f"      ▲ {wrong}"
+            assert view.render_line(2).text.rstrip() == "   2  b = x"
+
+    run(scenario)
+
+
 def test_moving_and_the_next_mistake() -> None:
     async def scenario() -> None:
         app = Stage()

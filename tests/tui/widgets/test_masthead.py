@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
 from tests.tui import scenes
 from tests.tui.driving import console_on, run, screen_text
@@ -13,7 +14,7 @@ from udplb.client import Lost
 from udplb.tui.ink import Piece
 from udplb.tui.model import Model
 from udplb.tui.themes.glyphs import GLYPHS
-from udplb.tui.widgets.masthead import configuration, liveness
+from udplb.tui.widgets.masthead import _shortened, configuration, liveness
 
 
 def text(pieces: list[Piece]) -> str:
@@ -33,6 +34,17 @@ def test_what_must_be_seen_is_never_cut(width: int, where: str) -> None:
                 assert needed in line, needed
 
     run(scenario)
+
+
+@pytest.mark.parametrize("place", ["/run/udplb/control.sock", "/跑/均衡器/控制.sock", "x跑" * 40])
+def test_a_place_has_so_many_cells_and_no_more(place: str) -> None:
+    for room in range(2, 50):
+        short = _shortened(place, room)
+        assert room - 1 <= cell_len(short) <= room or short == place
+        assert place.endswith(short.removeprefix("…"))
+        attached = _shortened(f"ATTACHED {place}", room)
+        assert cell_len(attached) <= room
+    assert _shortened(place, 1) == ""
 
 
 def test_liveness_in_every_state() -> None:

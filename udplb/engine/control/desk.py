@@ -20,6 +20,8 @@ from udplb.engine.control.explaining import explain
 from udplb.engine.control.file_text import FileReader
 from udplb.engine.control.impact import Impact, matching
 from udplb.engine.control.requests import (
+    COUNT_GROWTH,
+    COUNT_GROWTH_MIN,
     AddBackend,
     AnyRequest,
     Backends,
@@ -135,7 +137,10 @@ class Desk:
         taps: Taps,
         bus: EventBus,
         clock: Callable[[], float],
+        engine: str,
     ) -> None:
+        """`engine`: this engine's name, that of no other."""
+        self._engine = engine
         self._pictures = pictures
         self._forwarding = forwarding
         self._desired = desired
@@ -241,6 +246,8 @@ class Desk:
 
     async def _do(self, request: Change[Any]) -> Done | Closed:
         desired, generation = self._desired, request.generation
+        if request.engine not in (None, self._engine):
+            raise Refused("stale", "this proxy was started anew since; look again")
         match request:
             case Drain():
                 return await self._drain(request)
@@ -272,8 +279,8 @@ class Desk:
                 )
             case CloseFlows():
                 return await self._close_flows(request)
-            case Reload():
-                return await desired.reload("asked for", generation)
+            case Reload(expected=expected):
+                return await desired.reload("asked for", generation, expected)
             case Save():
                 return await desired.save(generation)
             case _:
@@ -297,6 +304,8 @@ class Desk:
     async def _close_flows(self, request: CloseFlows) -> Closed:
         if bool(request.flows) is bool(request.filter):
             raise Refused("bad_request", "name the flows to close by number, or by a filter")
+        if request.counted is not None and request.filter is None:
+            raise Refused("bad_request", "flows that are named by number need not be counted")
         numbers = frozenset(request.flows)
         self._desired.refuse_stale(request.generation)
         chosen = None if request.filter is None else _filter(request.filter)
@@ -310,6 +319,9 @@ class Desk:
         found = [flow.id async for flow in matching(listeners, on, self._now)]
         if not found:
             raise Refused("not_found", "no live flow is meant by that; see: udplb flows")
+        if request.counted is not None and has_grown(request.counted, len(found)):
+            message = f"{len(found)} flows match by now, not {request.counted}; look again"
+            raise Refused("stale", message)
         ids = frozenset(found)
         now = self._now()
         for listener in listeners:
@@ -325,6 +337,7 @@ class Desk:
         impact = Impact(forwarding, self._now)
         problems: tuple[str, ...] = ()
         dropped: tuple[str, ...] = ()
+        digest = ""
         on_reload: list[Touched] = []
         if desired.path is not None:
             try:
@@ -332,7 +345,7 @@ class Desk:
             except (ConfigError, ReadingError) as error:
                 problems = problems_of(error)
             else:
-                dropped = preview.dropped
+                dropped, digest = preview.dropped, preview.digest.hex()
                 for number, change in enumerate(preview.changes):
                     if number % CHANGES_PER_SLICE == 0:
                         await asyncio.sleep(0)
@@ -355,7 +368,13 @@ class Desk:
             ),
             dropped=dropped,
             flows=forwarding.capacity.live,
+            digest=digest,
         )
+
+
+def has_grown(counted: int, found: int) -> bool:
+    """Whether so many flows are more than somebody meant who had counted so many."""
+    return found > counted + max(COUNT_GROWTH_MIN, counted * COUNT_GROWTH)
 
 
 def _backends(snapshot: Snapshot, cluster: str | None) -> tuple[BackendSnapshot, ...]:

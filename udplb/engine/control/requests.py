@@ -26,6 +26,12 @@ PROTOCOL = 1
 """Raised whenever an old client would misread a new proxy, or the other way round."""
 CLOSES_MAX = 10_000
 """Flows that one request may name."""
+COUNT_GROWTH = 0.1
+"""Of a count of flows: what may come to match between counting and closing. A count is up to 2 s
+old, and is read for a while: with clients that come and go it has always moved a little. Somebody
+who confirmed 1,000 meant 1,050, too, and not 2,000."""
+COUNT_GROWTH_MIN = 10
+"""Flows: a tenth of a few is nothing."""
 FILE_BYTES_MAX = 256 << 10
 """Of the configuration file that one answer brings."""
 WITHOUT_MAX = 64
@@ -37,6 +43,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Weight = Annotated[int, Meta(ge=0, le=WEIGHT_MAX)]
 FlowId = Annotated[int, Meta(ge=1)]
+Digest = Annotated[str, Meta(min_length=64, max_length=64)]
 
 Answer = TypeVar("Answer")
 
@@ -67,6 +74,9 @@ class Change(Request[Answer], frozen=True, kw_only=True):
 
     generation: int | None = None
     """The configuration's generation that the asker had in mind; another is refused, as stale."""
+    engine: Text | None = None
+    """The engine that the asker had in mind, by the name in its greeting and snapshots; another is
+    refused, as stale: with each start generations and the numbers of flows begin anew."""
 
 
 # Answers
@@ -107,6 +117,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """What operators changed and a reload of the file would drop, as the file changed it too."""
     flows: int
     """Live flows in all."""
+    digest: str = ""
+    """SHA-256 of the file that this is about, in hexadecimal digits; empty if it is not valid."""
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,10 +321,16 @@ class CloseFlows(Change[Closed], frozen=True, kw_only=True):
     flows: Annotated[tuple[FlowId, ...], Meta(max_length=CLOSES_MAX)] = ()
     filter: Text | None = None
     """Instead of numbers: the grammar of the flows' filter."""
+    counted: Annotated[int, Meta(ge=0)] | None = None
+    """With a filter: how many flows matched when the asker counted them. If by now they are more,
+    by a tenth (COUNT_GROWTH) and by more than COUNT_GROWTH_MIN, it is refused, as stale."""
 
 
 class Reload(Change[Done], frozen=True, kw_only=True):
     """Read the file again and apply it, now."""
+
+    expected: Digest | None = None
+    """The digest of the file that the asker had in mind; another is refused, as stale."""
 
 
 class Save(Change[Done], frozen=True, kw_only=True):

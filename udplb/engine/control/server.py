@@ -11,7 +11,6 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 
 from udplb.engine.control.connection import Connection, House, Limits
 from udplb.engine.control.door import Door
@@ -38,6 +37,7 @@ class Server:
         path: Path,
         *,
         version: str,
+        engine: str = "",
         limits: Limits | None = None,
         doorman: Doorman | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class Server:
         self.turned_away = 0
         """Connections beyond the most that there may be."""
         self._house = House(loop, desk, errands, Press(), limits)
-        self._hello = write(Hello(version=version, pid=os.getpid(), engine=token_hex(8)))
+        self._hello = write(Hello(version=version, pid=os.getpid(), engine=engine))
         self._doorman = doorman or Doorman()
         self._door: Door | None = None
         self._connections: dict[Connection, None] = {}

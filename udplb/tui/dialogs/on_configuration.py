@@ -41,7 +41,9 @@ def reloading(difference: Difference, generation: int) -> Plan | str:
         title="The file has mistakes" if difference.problems else "Reload the file?",
         verb="" if difference.problems else "Reload",
         lines=lines,
-        requests=lambda answers: [Reload(generation=generation)],
+        requests=lambda answers: [
+            Reload(generation=generation, expected=difference.digest or None)
+        ],
         word=lambda answers: None if difference.problems else word,
     )
 

@@ -15,16 +15,22 @@ from udplb.tui.dialogs.plan import LISTED_MAX, Plan, Text, listed
 from udplb.tui.ink import Piece
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from udplb.tui.console import Console
 
 MANY_FLOWS = 0.25
 """Of the live flows: to close more needs their number to be typed."""
+REST_S = 0.3
+"""Seconds without a key before the proxy counts: that is a walk over all flows."""
 
 
-def closing(console: Console, flows: Sequence[int], pattern: str) -> Plan | str:
-    """These flows, or those that match where none is chosen."""
+def closing(console: Console, flows: Sequence[int], pattern: str, engine: str) -> Plan | str:
+    """These flows of this engine, or those that match where none is chosen."""
     if not flows:
         return closing_by_filter(console, pattern)
+    if engine != _engine(console):
+        return "the proxy is another process now: these flows are gone"
     if len(flows) > CLOSES_MAX:
         return f"{count(CLOSES_MAX)} flows at a time; a filter closes any number"
     window = console.model.shown_window
@@ -49,10 +55,15 @@ def closing(console: Console, flows: Sequence[int], pattern: str) -> Plan | str:
 
 
 class Counting:
-    """How many flows match a filter: asked of the proxy once for each text."""
+    """How many flows match a filter: asked of the proxy once for each text that rests a moment."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, first: str) -> None:
+        """`first` is counted at once."""
         self._console = console
+        self._first = first
+        self._rests: str | None = None
+        """The text that is counted soon, if nothing more is typed."""
+        self._timer: Timer | None = None
         self._counted: dict[str, FlowWindow] = {}
         self._refused: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -61,25 +72,38 @@ class Counting:
     def begin(self, console: Console, redraw: Callable[[], None]) -> None:
         """`redraw` is called when something has become known."""
         self._told = redraw
+        if self._first and not _wrong(self._first):
+            self._count(self._first)
 
     def window(self, text: str) -> FlowWindow | None:
         """The first flows that match, and how many do; None while that is not known."""
-        if not text or _wrong(text):
-            return None
-        if text not in self._asked:
-            self._asked.add(text)
-
-            def counted(window: FlowWindow) -> None:
-                self._counted[text] = window
-                self._told()
-
-            def refused(error: Exception) -> None:
-                self._refused[text] = str(error)
-                self._told()
-
-            query = FlowQuery(filter=text, limit=LISTED_MAX)
-            self._console.ask(Flows(query=query), counted, refused)
+        wanted = text if text and text not in self._asked and not _wrong(text) else None
+        if wanted != self._rests:
+            self._rest(wanted)
         return self._counted.get(text)
+
+    def _rest(self, text: str | None) -> None:
+        """Count this when nothing else was typed for a moment; None: nothing."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self._rests = text
+        if text is not None:
+            self._timer = self._console.set_timer(REST_S, lambda: self._count(text))
+
+    def _count(self, text: str) -> None:
+        self._asked.add(text)
+
+        def counted(window: FlowWindow) -> None:
+            self._counted[text] = window
+            self._told()
+
+        def refused(error: Exception) -> None:
+            self._refused[text] = str(error)
+            self._told()
+
+        query = FlowQuery(filter=text, limit=LISTED_MAX)
+        self._console.ask(Flows(query=query), counted, refused)
 
     def why_not(self, text: str) -> str:
         """Why it is not known."""
@@ -87,8 +111,8 @@ class Counting:
 
 
 def closing_by_filter(console: Console, pattern: str) -> Plan:
-    """All flows that match; the proxy counts them."""
-    counting = Counting(console)
+    """All flows that match; the proxy counts them, and closes no more than were counted."""
+    counting = Counting(console, pattern)
 
     def lines(answers: Answers) -> Text:
         text = answers.get("filter", pattern)
@@ -110,9 +134,11 @@ def closing_by_filter(console: Console, pattern: str) -> Plan:
             raise ValueError("a filter is needed; all flows are state=current and state=leaving")
         if wrong := _wrong(text):
             raise ValueError(wrong)
-        if counting.window(text) is None:
+        window = counting.window(text)
+        if window is None:
             raise ValueError(f"not before they are counted: {counting.why_not(text)}")
-        return [CloseFlows(filter=text)]
+        # A proxy of before, which gives no name, does not know the word.
+        return [CloseFlows(filter=text, counted=window.matched if _engine(console) else None)]
 
     def word(answers: Answers) -> str | None:
         window = counting.window(answers.get("filter", pattern))
@@ -128,6 +154,7 @@ def closing_by_filter(console: Console, pattern: str) -> Plan:
         fields=(Field("filter", "filter", pattern, hint="client=203.0.113.0/24 idle>5s"),),
         word=word,
         find_out=counting.begin,
+        again=lambda answers: closing_by_filter(console, answers.get("filter", pattern)),
     )
 
 
@@ -137,6 +164,11 @@ def _wrong(text: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _engine(console: Console) -> str:
+    snapshot = console.model.snapshot
+    return "" if snapshot is None else snapshot.engine
 
 
 def _live(console: Console) -> int:

@@ -37,6 +37,8 @@ class Plan:
     """The fields need not be filled in: a yes is possible at once."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The targets' names by their addresses, for the command that is shown."""
+    again: Callable[[Answers], Plan | str] | None = None
+    """What is asked where the proxy refused it as stale; None: the same, planned anew."""
     undo: str = ""
     """The command that takes it back."""
     find_out: Callable[[Console, Callable[[], None]], None] | None = None

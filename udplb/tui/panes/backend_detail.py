@@ -30,7 +30,7 @@ from udplb.tui.ink import Piece, clean
 from udplb.tui.model import BackendKey, key_of
 from udplb.tui.panes.backend_rows import slowness
 from udplb.tui.panes.looking import Look
-from udplb.tui.panes.wrapping import Line, wrapped
+from udplb.tui.wrapping import Line, wrapped
 
 NEWS_MAX = 6
 """Events of one backend in its pane; its text has all that are kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Hashable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,10 +13,11 @@ from udplb.engine.control.requests import Diff, Difference, File, FileText
 from udplb.engine.snapshot import ConfigurationSnapshot
 from udplb.show.difference import page_of_difference
 from udplb.show.quantities import lasting, plural, span, time_of_day
-from udplb.tui.highlight import highlighted, numbered
+from udplb.tui.highlight import highlighted, numbered, plain
 from udplb.tui.ink import Piece
 from udplb.tui.page_lines import lines_of_page
 from udplb.tui.panes.pane import Pane
+from udplb.tui.problems import MISTAKE
 from udplb.tui.widgets.file_view import FileView
 from udplb.tui.widgets.framed import Framed
 from udplb.tui.widgets.lines import Lines
@@ -50,8 +52,15 @@ class Config(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._file: FileText | None = None
+        self._text: str | None = None
+        """What `_lines` show."""
+        self._lines: list[list[Piece]] = []
+        self._put: object = None
+        """What the file view shows."""
         self._difference: Difference | None = None
         self._why_not = ""
+        self._wants_mistake = False
+        """Somebody is on the way to the first one, which is not known yet."""
         self._asked_for: object = None
         self._drawn: object = None
 
@@ -64,7 +73,7 @@ class Config(Pane):
     def enter(self) -> None:
         """The file may have been saved since."""
         self.query_one(FileView).focus()
-        self._asked_for = None
+        self._asked_for, self._wants_mistake = None, False
 
     def on_resize(self) -> None:
         """Beside each other where there is room."""
@@ -109,16 +118,30 @@ class Config(Pane):
     def _show_file(self) -> None:
         if self._file is None:
             return
-        problems: dict[int, list[str]] = defaultdict(list)
+        if self._file.text != self._text:
+            self._text, self._lines = self._file.text, plain(self._file.text)
+            self.run_worker(self._colour(self._text), exclusive=True, group="colour")
         found = self._difference.problems if self._difference is not None else ()
-        lines = highlighted(self._file.text)
-        for number, problem in numbered(found, self._file.file):
-            problems[number if number <= len(lines) else 0].append(problem)
-        if self._file.cut:
-            lines.append([Piece("… the file goes on", "quiet")])
-        self.query_one(FileView).show(lines, problems)
+        put = (self._lines, self._file.cut, found)
+        if put != self._put:
+            self._put = put
+            self._put_lines(self._file.cut, found)
         state = "in force" if self._file.in_force else "not in force"
         self.query_one("#config-file", Framed).name_it(self._file.file, state)
+
+    async def _colour(self, text: str) -> None:
+        self._lines = await highlighted(text)
+        self._show_file()
+
+    def _put_lines(self, is_cut: bool, found: tuple[str, ...]) -> None:
+        problems: dict[int, list[str]] = defaultdict(list)
+        for number, problem in numbered(found):
+            problems[number if number <= len(self._lines) else 0].append(problem)
+        more = [[Piece("… the file goes on", "quiet")]] if is_cut else []
+        view = self.query_one(FileView)
+        view.show([*self._lines, *more], problems)
+        if self._wants_mistake:
+            self._wants_mistake = not view.next_problem(anew=True)
 
     def _draw_state(self, known: ConfigurationSnapshot, now: float) -> None:
         lines = self.query_one("#config-lines", Lines)
@@ -132,6 +155,11 @@ class Config(Pane):
         if known.drift:
             text += [[], KEYS]
         lines.show(text)
+
+    def go_to(self, id: Hashable) -> None:
+        """To the file's first mistake, as soon as it is known."""
+        if id == MISTAKE:
+            self._wants_mistake = not self.query_one(FileView).next_problem(anew=True)
 
     # Actions
 

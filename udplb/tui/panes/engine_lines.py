@@ -10,7 +10,7 @@ from udplb.tui.draw.blocks import bar
 from udplb.tui.ink import Piece
 from udplb.tui.model import Model
 from udplb.tui.panes.looking import Look
-from udplb.tui.panes.wrapping import Line, wrapped
+from udplb.tui.wrapping import Line, wrapped
 
 LABEL_WIDTH = 8
 LATE_S = 0.05

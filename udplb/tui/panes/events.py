@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, NamedTuple, cast
 
 from textual.app import ComposeResult
 
@@ -29,6 +29,15 @@ COLUMNS = (
 )
 
 
+class _Shown(NamedTuple):
+    """What stands here of one happening."""
+
+    times: int
+    event: Event | None
+    rows: tuple[LiveRow, ...]
+    """None of them where the filter has no place for it."""
+
+
 class Events(Pane):
     """Follows the news, until somebody goes up; `f` follows again."""
 
@@ -39,8 +48,8 @@ class Events(Pane):
         self._filter = ""
         self._follows = True
         self._basis: object = None
-        self._by_row: dict[object, Event] = {}
-        self._matched = 0
+        self._shown: dict[int, _Shown] = {}
+        """By the happening's number, the oldest first: what stays is not made anew."""
 
     def compose(self) -> ComposeResult:
         with Framed("Events", id="events-frame"):
@@ -55,19 +64,22 @@ class Events(Pane):
         """New lines, if there are any."""
         happenings = self.model.happenings
         newest = happenings[-1].number if happenings else 0
-        basis = (newest, len(happenings), self._filter, self._follows, self.size)
+        times = happenings[-1].times if happenings else 0
+        basis = (newest, times, len(happenings), self._filter, self._follows, self.size)
         if basis == self._basis or self.model.paused_at is not None:
             return
         self._basis = basis
-        rows = list(self._rows())
+        self._take_up()
+        rows = [row for each in self._shown.values() for row in each.rows]
         empty = "nothing has happened yet"
         if self._filter:
             empty = f"0 of {count(len(happenings))}; Esc clears the filter"
         self.table.show(rows, empty=empty)
         if self._follows:
             self.table.do_last()
+        matched = sum(bool(each.rows) for each in self._shown.values())
         shown = (
-            f"{count(self._matched)} of {count(len(happenings))}"
+            f"{count(matched)} of {count(len(happenings))}"
             if self._filter
             else (count(len(happenings)))
         )
@@ -78,32 +90,34 @@ class Events(Pane):
         super().enter()
         self._basis = None
 
-    def _rows(self) -> Iterator[LiveRow]:
-        self._by_row = {}
-        self._matched = 0
+    def _take_up(self) -> None:
+        """What has happened since, and no more what is forgotten."""
+        before, self._shown = self._shown, {}
         for each in self.model.happenings:
-            if each.event is None:
-                if not self._filter:
-                    yield _row((each.number, 0), each.at, Piece("▲", "slow"), each.text, "slow")
-                continue
-            told = tell(each.event)
-            if not _matches(self._filter, each.event, told):
-                continue
-            self._matched += 1
-            yield from self._rows_of(each, each.event, told)
+            shown = before.get(each.number)
+            if shown is None or shown.times != each.times:
+                shown = _Shown(each.times, each.event, tuple(self._rows_of(each)))
+            self._shown[each.number] = shown
 
-    def _rows_of(self, happening: Happening, event: Event, told: Told) -> Iterator[LiveRow]:
+    def _rows_of(self, happening: Happening) -> Iterator[LiveRow]:
+        event = happening.event
+        first = (happening.number, 0)
+        if event is None:
+            if not self._filter:
+                mark = Piece("▲", "slow")
+                yield _row(first, happening.at, mark, happening.text, "slow")
+            return
+        told = tell(event)
+        if not _matches(self._filter, event, told):
+            return
         mark = piece_of(Cell(told.glyph, role=told.role))
         text = told.sentence
         if happening.times > 1:
             text = f"{text}  ({times(happening.times)})"
-        first = (happening.number, 0)
-        self._by_row[first] = event
         yield _row(first, happening.at, mark, text)
         details = told.details[:DETAILS_MAX]
         more = len(told.details) - len(details)
         for place, detail in enumerate((*details, *([f"… {more} more"] if more else [])), 1):
-            self._by_row[happening.number, place] = event
             pieces = (Piece(""), Piece(""), Piece(f"  {detail}", "quiet"))
             yield LiveRow((happening.number, place), pieces)
 
@@ -139,7 +153,11 @@ class Events(Pane):
 
     def _event(self) -> Event | None:
         row = self.table.row
-        return None if row is None else self._by_row.get(row.id)
+        if row is None:
+            return None
+        number, _ = cast(tuple[int, int], row.id)
+        shown = self._shown.get(number)
+        return None if shown is None else shown.event
 
     def do_copy(self) -> None:
         """The command line that did the same, or the one that shows these events."""
@@ -168,7 +186,7 @@ class Events(Pane):
 
     def set_filter(self, text: str) -> str:
         self._filter = text
-        self._basis = None
+        self._shown, self._basis = {}, None
         self.draw(self.console.wall_clock())
         return ""
 

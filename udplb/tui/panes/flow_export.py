@@ -99,6 +99,9 @@ def _joined(first: tuple[FlowRow, ...], second: tuple[FlowRow, ...]) -> tuple[Fl
 
 def export_tap(console: Console, tap: TapSnapshot) -> None:
     """Ask for a file, and write the datagrams of a tap into it, for Wireshark and tcpdump."""
+    if not tap.datagrams:
+        console.news.failed("there is nothing to export yet: no datagram was seen")
+        return
     lines = [
         [Piece(plural(len(tap.datagrams), "datagram"), "heading"),
          Piece(f" of {tap.client} and {tap.backend}")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import Vertical
@@ -47,6 +48,11 @@ class Pane(Vertical):
         tables = self.query(LiveTable)
         if tables:
             tables.first().focus()
+
+    def go_to(self, id: Hashable) -> None:
+        """Put the cursor on what has this identity, where it is shown."""
+        for table in self.query(LiveTable):
+            table.go_to(id)
 
     def filter_line(self) -> str | None:
         """What is filtered for, as a text that may be edited; None: nothing can be."""

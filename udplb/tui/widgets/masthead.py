@@ -87,7 +87,7 @@ class Masthead(Widget):
         room = width - _length(needed) - _length(NAME) - 2
         where = self._where
         for extra in (up, clock):
-            if _length(extra) + min(len(where), WHERE_MIN) > room:
+            if _length(extra) + min(cell_len(clean(where)), WHERE_MIN) > room:
                 extra.clear()
             room -= _length(extra)
         where = _shortened(where, room)
@@ -186,4 +186,9 @@ def _shortened(text: str, room: int) -> str:
     mode, _, rest = text.partition(" ")
     if mode.isupper() and room > len(mode) + 3:  # how we are there is said first, and stays
         return f"{mode} {_shortened(rest, room - len(mode) - 1)}"
-    return f"…{text[len(text) - room + 1 :]}" if room > 1 else ""
+    if room < 2:
+        return ""
+    begin, left = len(text), room - 1
+    while begin and (left := left - cell_len(text[begin - 1])) >= 0:
+        begin -= 1
+    return f"…{text[begin:]}"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from udplb.tui.ink import Piece
-from udplb.tui.panes.wrapping import wrapped
+from udplb.tui.wrapping import wrapped
 
 LINE = [Piece("drain     ", "quiet"), Piece("312 active, 892 quiet (gone within 48s)", "drain")]
 

@@ -15,11 +15,15 @@ Line = list[Piece]
 
 
 def wrapped(line: Line, width: int, indent: int, lines_max: int = LINES_MAX) -> list[Line]:
-    """The line in parts of at most `width` cells, those below the first behind an indent."""
+    """The line in parts of at most `width` cells, those below the first behind an indent.
+
+    A word that has no room on any line is broken, too.
+    """
     rows: list[Line] = [[]]
     used = 0
+    words = re.compile(rf"\s*\S{{1,{max(1, width - indent)}}}|\s+")
     for piece in line:
-        for found in re.findall(r"\s*\S+|\s+", clean(piece.text)):
+        for found in words.findall(clean(piece.text)):
             word, begun = found, used > indent
             if begun and len(rows) < lines_max and used + cell_len(word.rstrip()) > width:
                 rows.append([Piece(" " * indent)])

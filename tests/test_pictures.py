@@ -6,7 +6,7 @@ import pytest
 
 from tools.pictures import FOLDER, drawn, names
 
-TRIES = 2
+TRIES = 4
 
 
 @pytest.mark.parametrize("name", names())

@@ -5,6 +5,7 @@ Nothing here sleeps for a time: `until` waits for a condition, `gather` for data
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import selectors
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -374,6 +376,17 @@ class Proxy:
         self.engine._post(stand_still)
         standing.wait(PATIENCE_S)
         return over
+
+
+def open_descriptors() -> int:
+    """How many this process has; sockets that other tests left as garbage are not among them."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))
+
+
+def with_engine(settings: Configuration, **changes: Any) -> Configuration:
+    """The same with other engine settings."""
+    return replace(settings, engine=replace(settings.engine, **changes))
 
 
 Happened = TypeVar("Happened", bound=Event)

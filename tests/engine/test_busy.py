@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
 
 import pytest
 
-from tests.harness import Servers, Udp, configuration, proxy
+from tests.harness import Servers, Udp, configuration, proxy, with_engine
 from udplb.engine.busy import BusyPolling
 
 
@@ -79,16 +78,12 @@ def test_switched_off_meanwhile_it_ends() -> None:
 def test_a_proxy_forwards_with_it_and_rests_afterwards(later: float) -> None:
     with Servers() as servers:
         settings = configuration(*servers.names)
-        before, after = (
-            replace(settings, engine=replace(settings.engine, busy_poll=for_s))
-            for for_s in (0.001 - later, later)
-        )
-        with proxy(before) as p:
+        with proxy(with_engine(settings, busy_poll=0.001 - later)) as p:
             busy = p.engine.forwarding.datapath.busy_polling
             assert busy.for_s == 0.001 - later
             client = Udp()
             assert client.ask(b"x", p.at) == b"x"
-            p.change(after)
+            p.change(with_engine(settings, busy_poll=later))
             assert busy.for_s == later
             for _ in range(20):
                 assert client.ask(b"x", p.at) == b"x"

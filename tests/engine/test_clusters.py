@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import os
 import socket
 import sys
 import time
@@ -15,7 +13,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.harness import Events, Proxy, Servers, Udp, configuration, proxy, until
+from tests.harness import (
+    Events,
+    Proxy,
+    Servers,
+    Udp,
+    configuration,
+    open_descriptors,
+    proxy,
+    until,
+)
 from tests.traffic import Traffic
 from udplb.core import health as core_health
 from udplb.core.cluster import Cluster
@@ -524,11 +531,6 @@ def test_a_stopped_engine_leaves_no_descriptor_open(probe: Probe) -> None:
         assert checker.in_flight == 0
         del p
     assert open_descriptors() <= before
-
-
-def open_descriptors() -> int:
-    gc.collect()  # sockets of other tests
-    return len(os.listdir("/proc/self/fd"))
 
 
 # The engine's side

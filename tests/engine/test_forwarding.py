@@ -6,7 +6,6 @@ import asyncio
 import errno
 import gc
 import logging
-import os
 import random
 import socket
 import weakref
@@ -19,7 +18,18 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Events, Proxy, Servers, Udp, configuration, need_linux, proxy, until
+from tests.harness import (
+    Events,
+    Proxy,
+    Servers,
+    Udp,
+    configuration,
+    need_linux,
+    open_descriptors,
+    proxy,
+    until,
+    with_engine,
+)
 from tests.programs import free_port
 from tests.traffic import Traffic
 from udplb.config.changes import Change
@@ -69,10 +79,6 @@ def with_listener(settings: Configuration, number: int = 0, **changes: Any) -> C
     return replace(settings, listeners=tuple(listeners))
 
 
-def with_engine(settings: Configuration, **changes: Any) -> Configuration:
-    return replace(settings, engine=replace(settings.engine, **changes))
-
-
 def with_second(settings: Configuration, *backends: tuple[str, int]) -> Configuration:
     """A cluster more, called d, with a listener m of its own."""
     found = tuple(backend_at(at) for at in backends) or settings.clusters[0].backends
@@ -108,11 +114,6 @@ def is_free(port: int) -> bool:
 
 def address(host: str, port: int) -> Address:
     return Address(normal_ip(host), port)
-
-
-def descriptors() -> int:
-    gc.collect()  # sockets of other tests
-    return len(os.listdir("/proc/self/fd"))
 
 
 def pools(p: Proxy) -> int:
@@ -472,7 +473,7 @@ def test_a_listener_comes_and_goes_with_its_cluster(host: str) -> None:
         more = with_second(settings, servers.names[1])
         more = with_listener(more, 1, address=address(host, port))
         with proxy(settings) as p:
-            before = descriptors()
+            before = open_descriptors()
             for turn in range(3):
                 p.change(more)
                 check(p, more)
@@ -494,7 +495,7 @@ def test_a_listener_comes_and_goes_with_its_cluster(host: str) -> None:
                 assert p.snapshot.totals.requests == p.snapshot.totals.replies == 100 * (turn + 1)
                 del clients, stranger, each
             assert p.engine.forwarding.gone.closed[CloseReason.LISTENER_REMOVED] == 300
-            until(lambda: descriptors() <= before)
+            until(lambda: open_descriptors() <= before)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
@@ -564,7 +565,7 @@ def test_another_address(old: str, new: str, same_port: bool) -> None:
     settings = configuration(backend.name, listen=old, port=here, terms=LONG)
     wanted = with_listener(settings, address=address(new, there))
     with proxy(settings) as p:
-        before = descriptors()
+        before = open_descriptors()
         early = Udp(asked)
         early.sendto(b"early", (asked, here))
         _, early_upstream = backend.recvfrom(100)
@@ -607,7 +608,7 @@ def test_another_address(old: str, new: str, same_port: bool) -> None:
         p.do(lambda: p.engine.forwarding.datapath.deadline_passed(p.engine.forwarding.retiring[0]))
         settled(p)
         del act, waiting, client, early, late
-        until(lambda: descriptors() <= before + 2, "the old socket is closed")
+        until(lambda: open_descriptors() <= before + 2, "the old socket is closed")
         (listener,) = p.do(lambda: p.engine.forwarding.all_listeners)
         assert listener.sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 0
         assert p.snapshot.totals.dropped == 0
@@ -898,7 +899,7 @@ def nothing_changes(p: Proxy) -> Iterator[None]:
             [(each, each.settings, list(each.backends)) for each in at_work.clusters],
             at_work.capacity.max_flows,
             list(at_work.clusters.checker._followed),
-            descriptors(),
+            open_descriptors(),
         )
 
     before = p.do(state)
@@ -1131,7 +1132,7 @@ def test_a_change_in_the_making_ends_with_the_process(monkeypatch: pytest.Monkey
     need_linux()
     with Servers() as servers:
         settings = configuration(*servers.names)
-        before = descriptors()
+        before = open_descriptors()
         for _ in range(5):
             with proxy(settings) as p:
                 slow = Slow(p, with_second(settings), monkeypatch)
@@ -1141,7 +1142,7 @@ def test_a_change_in_the_making_ends_with_the_process(monkeypatch: pytest.Monkey
                 assert slow.change.cancelled() or slow.change.exception(10)
                 assert p.engine.failure is None
                 assert len(p.engine.forwarding.listeners) == 1
-        until(lambda: descriptors() <= before, "no socket is left open")
+        until(lambda: open_descriptors() <= before, "no socket is left open")
 
 
 # Memory
@@ -1252,7 +1253,7 @@ def test_a_storm_of_changes() -> None:
 
         start = configuration(*servers.names)
         with proxy(start) as p:
-            before = descriptors()
+            before = open_descriptors()
             regulars = {host: Udp(host) for host in ("127.0.0.1", "::1")}
             last = p.snapshot.totals
             for _ in range(150):
@@ -1274,4 +1275,4 @@ def test_a_storm_of_changes() -> None:
             p.change(with_engine(start, drain_timeout=0.0))
             assert p.engine.failure is None
             listeners = p.do(lambda: len(p.engine.forwarding.all_listeners))
-            assert descriptors() <= before + 2 * listeners + last.flows + 50
+            assert open_descriptors() <= before + 2 * listeners + last.flows + 50

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from tests.config.configurations import large, text_of
-from tests.harness import until
+from tests.harness import open_descriptors, until
 from udplb.config.editing import EditError
 from udplb.config.load import load
 from udplb.config.overlay import Overlay
@@ -230,16 +230,12 @@ def is_running(number: int) -> bool:
 def test_no_descriptor_and_no_process_is_left(path: Path) -> None:
     asyncio.run(load_apart(path))
     until(lambda: "udplb-reading" not in [thread.name for thread in threading.enumerate()])
-    before = descriptors()
+    before = open_descriptors()
     for _ in range(3):
         asyncio.run(load_apart(path))
-    until(lambda: descriptors() <= before)
+    until(lambda: open_descriptors() <= before)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))
 
 
 @pytest.mark.parametrize("name", LOOPS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import resource
 import socket
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Udp, need_linux, ports_of_linux, until
+from tests.harness import Udp, need_linux, open_descriptors, ports_of_linux, until
 from tests.namespaces import in_namespace
 from udplb.core.address import Address
 from udplb.core.backend import Backend
@@ -131,10 +130,9 @@ def test_a_flood_of_strays_opens_nothing(
 ) -> None:
     monkeypatch.setattr(upstream_module, "STRAYS_MAX", 20)
     backend, ports = Udp(), new_ports(*ports_of_linux(())[:1])
-    gc.collect()  # sockets of other tests
     for count, opens in ((19, True), (20, False), (21, False)):
         strayed.count = count
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_descriptors()
         if opens:
             sock, port, strays = open_socket(address_of(backend), ports, 0.0)
             assert strays == count
@@ -146,7 +144,7 @@ def test_a_flood_of_strays_opens_nothing(
             with pytest.raises(OpenError) as failed:
                 open_socket(address_of(backend), ports, 0.0)
             assert failed.value.reason is DropReason.NO_PORT
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
 
 
 @pytest.mark.parametrize(
@@ -171,14 +169,13 @@ def test_an_open_that_fails_leaves_nothing(
             raise OSError(number, "as told")
 
     backend, ports = Udp(), new_ports(*ports_of_linux(())[:1])
-    gc.collect()  # sockets of other tests
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", Failing)
         with pytest.raises(OpenError) as failed:
             open_socket(address_of(backend), ports, 0.0)
     assert failed.value.reason is reason
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     sock, _, _ = open_socket(address_of(backend), ports, 0.0)  # its port was never used
     sock.close()
 

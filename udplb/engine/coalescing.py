@@ -21,8 +21,6 @@ COALESCE_BYTES = 500
 
 def worth_coalescing(train: Train) -> bool:
     """Whether UDP_GRO would pay for a sender of such trains."""
-    if train.count < COALESCE_DATAGRAMS:
-        return False
     run = train.runs[0]
     return run.count >= COALESCE_DATAGRAMS and run.segment >= COALESCE_BYTES
 
